@@ -1,0 +1,1 @@
+"""What the cluster looks like now, folded from events."""

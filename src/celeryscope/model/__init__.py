@@ -1,0 +1,1 @@
+"""The nouns: records without I/O and without a clock."""

@@ -1,0 +1,71 @@
+"""One task as the cluster last told of it.
+
+`cluster.state` owns these records and changes them in place (a new record per event would
+cost more than everything else in the fold); everyone else only reads.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+PENDING = "PENDING"
+RECEIVED = "RECEIVED"
+STARTED = "STARTED"
+RETRY = "RETRY"
+SUCCESS = "SUCCESS"
+FAILURE = "FAILURE"
+REVOKED = "REVOKED"
+REJECTED = "REJECTED"
+
+STATES = (PENDING, RECEIVED, STARTED, RETRY, SUCCESS, FAILURE, REVOKED, REJECTED)
+FINISHED = frozenset({SUCCESS, FAILURE, REVOKED, REJECTED})
+
+
+class Task(msgspec.Struct, gc=False):
+    """All that events have told of one task id. Times: epoch seconds by the sender's clock."""
+
+    uuid: str
+    first_seen: float  # our clock, when its first event arrived
+    state: str = PENDING  # one of STATES, or a custom state in capitals
+    state_at: float = 0.0  # time of the event that set the state
+    state_pid: int | None = None  # the process that sent the last event of weight
+    state_clock: int | None = None  # its Lamport clock then
+    name: str | None = None
+    worker: str | None = None
+    client: str | None = None
+    queue: str | None = None
+    exchange: str | None = None
+    routing_key: str | None = None
+    sent: float | None = None
+    received: float | None = None
+    started: float | None = None
+    succeeded: float | None = None
+    failed: float | None = None
+    retried: float | None = None
+    revoked: float | None = None
+    rejected: float | None = None
+    args: str | None = None
+    kwargs: str | None = None
+    result: str | None = None
+    exception: str | None = None
+    traceback: str | None = None
+    runtime: float | None = None  # seconds, as the worker measured it
+    wait: float | None = None  # seconds from sent (or eta) to started, clock skew removed
+    retries: int = 0
+    eta: str | None = None
+    expires: str | None = None
+    root_id: str | None = None
+    parent_id: str | None = None
+    terminated: bool = False  # revoked while it ran
+    expired: bool = False  # revoked because it came too late
+    signum: str | None = None
+    text_bytes: int = 0  # size of the long texts above, for the memory bound
+    truncated: bool = False  # some text above was longer than we keep
+    # Once there is more than one run: (event type without "task-", time, sender, retries) of
+    # every event; the times above then tell of the run that counts.
+    log: tuple[tuple[str, float, str, int], ...] = ()
+    custom: tuple[tuple[str, float], ...] = ()  # (custom state, time)
+
+    @property
+    def finished(self) -> bool:
+        return self.state in FINISHED

@@ -1,0 +1,738 @@
+"""Our own API, `/api/v1`: what the page shows, and what a program may ask for.
+
+Every Struct here is part of the contract with the page: the OpenAPI document, and from it
+the page's types, are made from them. Times are epoch seconds, durations are seconds.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from celeryscope.cluster.accounting import Gap
+from celeryscope.cluster.liveness import Status
+from celeryscope.cluster.state import TASK_EVENTS, NameStats
+from celeryscope.errors import NotFound
+from celeryscope.model.task import Task
+from celeryscope.model.worker import Worker
+from celeryscope.web import activity, search
+from celeryscope.web.services import Broker, Inspection, Services
+
+MOST_GAPS = 100
+MOST_FAILING = 10
+MOST_RUNNING = 200
+#: While somebody looks at a worker it is asked this often what tasks it holds; an answer that
+#: is older than the second says nothing about now.
+_LISTS_EVERY_SECONDS = 5.0
+_LISTS_STALE_SECONDS = 30.0
+MOST_CHILDREN = 1000
+
+# ---------------------------------------------------------------------- the bodies
+
+
+class Rates(msgspec.Struct, frozen=True, kw_only=True):
+    """Events a second, over the last ten seconds."""
+
+    sent: float
+    received: float
+    started: float
+    succeeded: float
+    failed: float
+    retried: float
+    revoked: float
+    rejected: float
+
+
+class Series(msgspec.Struct, frozen=True, kw_only=True):
+    """Events in each step."""
+
+    received: list[int]
+    succeeded: list[int]
+    failed: list[int]
+    retried: list[int]
+
+
+class Activity(msgspec.Struct, frozen=True, kw_only=True):
+    """The last five minutes."""
+
+    step_seconds: float
+    times: list[float]  # when each step ended, oldest first
+    series: Series  # each as long as `times`
+
+
+class Queue(msgspec.Struct, frozen=True, kw_only=True):
+    """A queue's depth, as the broker tells it."""
+
+    name: str
+    messages: int | None  # None: not known, see `error`
+    consumers: int | None  # None: this broker does not tell
+    error: str | None
+
+
+class NameRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the tasks of one name, since we look."""
+
+    name: str
+    sent: int
+    received: int
+    started: int
+    succeeded: int
+    failed: int
+    retried: int
+    revoked: int
+    rejected: int
+    runtime_mean: float | None  # seconds, of those that succeeded
+    last_exception: str | None
+
+
+class WorkerCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """How many workers there are, by status."""
+
+    online: int
+    offline: int
+    unknown: int
+
+
+class Ingest(msgspec.Struct, frozen=True, kw_only=True):
+    """How reading the events goes, and what did not arrive."""
+
+    events: int  # events applied, since the start
+    events_per_second: float
+    lag_seconds: float  # from the last event's making to its arrival
+    buffer_bytes: int
+    buffer_limit_bytes: int
+    lost: int  # events that workers sent and we never got, as far as known
+    dropped_messages: int  # by our own buffer
+    dropped_bytes: int
+    duplicates: int
+    rejected: dict[str, int]  # reason -> messages or events we cannot read
+    tasks_in_memory: int
+    tasks_limit: int
+    tasks_forgotten: int  # finished tasks let go for room
+    tasks_forgotten_live: int  # unfinished tasks let go for room
+    mask_active: bool
+    label_overflow: dict[str, int]  # metric label -> values that had no room
+
+
+class Overview(msgspec.Struct, frozen=True, kw_only=True):
+    """The cluster at a glance."""
+
+    now: float
+    version: str
+    started_at: float
+    broker: Broker
+    ingest: Ingest
+    workers: WorkerCounts
+    states: dict[str, int]  # state -> tasks in memory
+    running: int
+    totals: dict[str, int]  # event type -> events since the start
+    rate: Rates
+    activity: Activity
+    queues: list[Queue]
+    gaps: list[Gap]  # newest first
+    failing: list[NameRow]  # most failures first
+
+
+class WorkerRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker in a list."""
+
+    hostname: str
+    status: Status
+    last_heartbeat: float | None  # our clock
+    heartbeat_interval: float
+    active: int | None  # as its last heartbeat said
+    running: int  # as its task events say
+    processed: int | None  # tasks accepted since that process began
+    loadavg: list[float] | None
+    version: str | None
+    software: str | None
+    pool: str | None
+    concurrency: int | None
+    queues: list[str]
+    pid: int | None
+    skew_seconds: float  # its clock is this far ahead of ours
+    restarts: int
+    lost: int
+    counts: dict[str, int]  # event type -> events that reached us
+    first_seen: float
+    inspected_at: float | None
+
+
+class WorkerList(msgspec.Struct, frozen=True, kw_only=True):
+    """All workers, by name."""
+
+    now: float
+    workers: list[WorkerRow]
+    broker: Broker
+
+
+class InspectionDetail(msgspec.Struct, frozen=True, kw_only=True):
+    """What the worker answered when it was asked last; None: no answer."""
+
+    at: float
+    stats: dict[str, Any] | None
+    registered: list[str] | None
+    active_queues: list[dict[str, Any]] | None
+    conf: dict[str, Any] | None
+    active: list[Any] | None
+    reserved: list[Any] | None
+    scheduled: list[Any] | None
+    revoked: list[Any] | None
+
+
+class TaskRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A task in a list."""
+
+    uuid: str
+    name: str | None
+    state: str
+    worker: str | None
+    queue: str | None
+    client: str | None
+    sent: float | None
+    received: float | None
+    started: float | None
+    finished: float | None
+    wait: float | None  # seconds from sent (or eta) to started
+    runtime: float | None
+    retries: int
+    args: str | None
+    kwargs: str | None
+    result: str | None
+    exception: str | None
+    state_at: float
+
+
+class WorkerDetail(WorkerRow, frozen=True, kw_only=True):
+    """One worker, with all we know of it."""
+
+    inspect: InspectionDetail | None
+    inspect_error: str | None  # why asking the workers fails, if it does
+    running_tasks: list[TaskRow]  # longest running first
+
+
+class TaskList(msgspec.Struct, frozen=True, kw_only=True):
+    """One page of the tasks in memory."""
+
+    now: float
+    tasks: list[TaskRow]
+    total: int  # that match
+    in_memory: int
+
+
+class Child(msgspec.Struct, frozen=True, kw_only=True):
+    """A task that this one sent."""
+
+    uuid: str
+    name: str | None
+    state: str
+
+
+class Moment(msgspec.Struct, frozen=True, kw_only=True):
+    """One event of a task; `at` is by the clock of `host`."""
+
+    type: str
+    at: float
+    host: str | None
+
+
+class TaskDetail(TaskRow, frozen=True, kw_only=True):
+    """One task, with all we know of it."""
+
+    traceback: str | None
+    eta: str | None
+    expires: str | None
+    root_id: str | None
+    parent_id: str | None
+    children: list[Child]
+    children_total: int
+    exchange: str | None
+    routing_key: str | None
+    succeeded: float | None
+    failed: float | None
+    retried: float | None
+    revoked: float | None
+    rejected: float | None
+    terminated: bool
+    expired: bool
+    signum: str | None
+    truncated: bool  # some text was longer than we keep
+    clock: int | None  # Lamport clock of the event that set the state
+    timeline: list[Moment]  # oldest first
+
+
+class NameList(msgspec.Struct, frozen=True, kw_only=True):
+    """Every task name seen."""
+
+    names: list[NameRow]
+
+
+class IngestDetail(Ingest, frozen=True, kw_only=True):
+    """The accounting: what was lost, where and when."""
+
+    gaps: list[Gap]  # newest first
+    workers: dict[str, int]  # hostname -> events lost
+
+
+class LiveHello(msgspec.Struct, frozen=True, kw_only=True):
+    """`event: hello`, the first of every stream."""
+
+    server: str  # another one means that the server was started again
+    version: str
+    now: float
+
+
+class LiveWorkers(msgspec.Struct, frozen=True, kw_only=True):
+    """The workers that changed, and those that are gone."""
+
+    set: list[WorkerRow]
+    gone: list[str]
+
+
+class LiveTasks(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest of the tasks that changed since the frame before."""
+
+    rows: list[TaskRow]  # newest change first
+    changed: int  # how many changes there were; more than there are rows
+    total: int  # tasks in memory
+
+
+#: `Overview` with only the keys that changed.
+OverviewChanges = msgspec.defstruct(
+    "OverviewChanges",
+    [
+        (field.name, field.type | UnsetType, UNSET)
+        for field in msgspec.structs.fields(Overview)
+        if field.name != "now"
+    ],
+    frozen=True,
+    kw_only=True,
+)
+
+
+class LiveFrame(msgspec.Struct, frozen=True, kw_only=True):
+    """`event: frame`: what changed since the frame before; the first carries everything."""
+
+    now: float
+    overview: OverviewChanges | UnsetType = UNSET  # type: ignore[valid-type]
+    workers: LiveWorkers | UnsetType = UNSET
+    tasks: LiveTasks | UnsetType = UNSET
+
+
+# ---------------------------------------------------------------------- the questions
+
+
+class NoQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """There are no parameters."""
+
+
+class TaskQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which tasks, in which order."""
+
+    state: Annotated[
+        list[Annotated[str, Meta(max_length=100)]],
+        Meta(description="Tasks in this state; several are joined by or.", max_length=20),
+    ] = []
+    name: Annotated[str, Meta(max_length=1000, description="Tasks of exactly this name.")] = ""
+    worker: Annotated[str, Meta(max_length=1000, description="Tasks of this worker.")] = ""
+    queue: Annotated[str, Meta(max_length=1000, description="Tasks of this queue.")] = ""
+    search: Annotated[
+        str,
+        Meta(max_length=2048, description="A search: words, `field:word`, AND, OR, (), quotes."),
+    ] = ""
+    limit: Annotated[int, Meta(ge=0, le=1000, description="At most so many.")] = 50
+    offset: Annotated[int, Meta(ge=0, le=1_000_000_000, description="Leave out so many.")] = 0
+    sort: Annotated[
+        Literal[
+            "seen", "received", "started", "runtime", "name", "state",
+            "-seen", "-received", "-started", "-runtime", "-name", "-state",
+        ],
+        Meta(description="What to sort by; `-` turns it round. Tasks without it come last."),
+    ] = "-seen"  # fmt: skip
+
+
+class LiveQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """What a page wants to hear of."""
+
+    topics: Annotated[
+        str,
+        Meta(
+            # Python's `$` alone would let a newline through.
+            pattern="^(overview|workers|tasks)(,(overview|workers|tasks))*$(?!\n)",
+            description="overview, workers, tasks; several with commas between.",
+        ),
+    ] = "overview"
+    hidden: Annotated[
+        Literal[0, 1], Meta(description="1: nobody is looking, a frame in 5 s is enough.")
+    ] = 0
+
+
+# ---------------------------------------------------------------------- the answers
+
+
+def overview(services: Services, _path: Mapping[str, str], _query: NoQuery) -> Overview:
+    """See the cluster at a glance."""
+    state, now = services.state, services.clock()
+    with state.lock:
+        workers = list(state.workers.values())
+        totals = dict(state.totals)
+        states = dict(state.states)
+        failing = heapq.nlargest(MOST_FAILING, state.names.values(), key=lambda name: name.failed)
+        failing_rows = [_name_row(name) for name in failing if name.failed]
+    statuses = [services.worker_status(worker, now) for worker in workers]
+    return Overview(
+        now=now,
+        version=services.version,
+        started_at=services.started_at,
+        broker=services.broker(),
+        ingest=_ingest(services, now, workers, totals),
+        workers=WorkerCounts(
+            online=statuses.count("online"),
+            offline=statuses.count("offline"),
+            unknown=statuses.count("unknown"),
+        ),
+        states={name: count for name, count in states.items() if count},
+        # Not the tasks in the state STARTED: those of a worker that died stay in it.
+        running=sum(
+            len(worker.running)
+            for worker, status in zip(workers, statuses, strict=True)
+            if status != "offline"
+        ),
+        totals=totals,
+        rate=_rates(services, now, totals),
+        activity=_activity(services),
+        queues=[
+            Queue(name=q.name, messages=q.messages, consumers=q.consumers, error=q.error)
+            for _, q in sorted(services.queues.latest.items())
+        ],
+        gaps=_gaps(services),
+        failing=failing_rows,
+    )
+
+
+def workers(services: Services, _path: Mapping[str, str], _query: NoQuery) -> WorkerList:
+    """List the workers."""
+    now = services.clock()
+    with services.state.lock:
+        known = sorted(services.state.workers.items())
+    return WorkerList(
+        now=now,
+        workers=[worker_row(services, worker, now) for _, worker in known],
+        broker=services.broker(),
+    )
+
+
+def worker(services: Services, path: Mapping[str, str], _query: NoQuery) -> WorkerDetail:
+    """See one worker."""
+    now = services.clock()
+    found = services.state.workers.get(path["hostname"])
+    if found is None:
+        raise NotFound("worker", path["hostname"])
+    inspection = services.inspector.latest.get(found.hostname)
+    lists_at = inspection.lists_at if inspection is not None else None
+    if (lists_at is None or now - lists_at >= _LISTS_EVERY_SECONDS) and (
+        services.worker_status(found, now) == "online"
+    ):
+        # What it holds changes all the time, so it is asked while somebody looks; the answer
+        # is there the next time.
+        services.inspector.request(found.hostname)
+    with services.state.lock:
+        running = sorted(found.running.items(), key=lambda item: item[1])[:MOST_RUNNING]
+        tasks = [services.state.tasks.get(uuid) for uuid, _ in running]
+    return WorkerDetail(
+        **msgspec.structs.asdict(worker_row(services, found, now)),
+        inspect=None if inspection is None else _inspection(inspection, now),
+        inspect_error=services.inspector.error,
+        running_tasks=[task_row(task) for task in tasks if task is not None],
+    )
+
+
+def tasks(services: Services, _path: Mapping[str, str], query: TaskQuery) -> TaskList:
+    """List tasks."""
+    with services.state.lock:
+        known = list(services.state.tasks.values())
+    matching = _matching(known, query)
+    return TaskList(
+        now=services.clock(),
+        tasks=[task_row(task) for task in _page(matching, query)],
+        total=len(matching),
+        in_memory=len(known),
+    )
+
+
+def task(services: Services, path: Mapping[str, str], _query: NoQuery) -> TaskDetail:
+    """See one task."""
+    found = services.state.tasks.get(path["uuid"])
+    if found is None:
+        raise NotFound("task", path["uuid"])
+    with services.state.lock:
+        known = list(services.state.tasks.values())
+    children = [task for task in known if task.parent_id == found.uuid and task is not found]
+    return TaskDetail(
+        **msgspec.structs.asdict(task_row(found)),
+        traceback=found.traceback,
+        eta=found.eta,
+        expires=found.expires,
+        root_id=found.root_id,
+        parent_id=found.parent_id,
+        children=[Child(uuid=c.uuid, name=c.name, state=c.state) for c in children[:MOST_CHILDREN]],
+        children_total=len(children),
+        exchange=found.exchange,
+        routing_key=found.routing_key,
+        succeeded=found.succeeded,
+        failed=found.failed,
+        retried=found.retried,
+        revoked=found.revoked,
+        rejected=found.rejected,
+        terminated=found.terminated,
+        expired=found.expired,
+        signum=found.signum,
+        truncated=found.truncated,
+        clock=found.state_clock,
+        timeline=_timeline(found),
+    )
+
+
+def names(services: Services, _path: Mapping[str, str], _query: NoQuery) -> NameList:
+    """List the task names seen."""
+    with services.state.lock:
+        rows = [_name_row(name) for name in services.state.names.values()]
+    return NameList(names=sorted(rows, key=lambda row: row.name))
+
+
+def ingest(services: Services, _path: Mapping[str, str], _query: NoQuery) -> IngestDetail:
+    """See what was lost, dropped or refused."""
+    state, now = services.state, services.clock()
+    with state.lock:
+        workers = list(state.workers.values())
+        totals = dict(state.totals)
+    return IngestDetail(
+        **msgspec.structs.asdict(_ingest(services, now, workers, totals)),
+        gaps=_gaps(services),
+        workers={worker.hostname: worker.lost for worker in workers},
+    )
+
+
+Q = TypeVar("Q", bound=msgspec.Struct)
+
+
+class Operation(Generic[Q]):
+    """One question a client may ask: its parameters, who answers, and with what."""
+
+    def __init__(
+        self,
+        answer: Callable[[Services, Mapping[str, str], Q], msgspec.Struct],
+        query: type[Q],
+        response: type[msgspec.Struct],
+    ) -> None:
+        self.id = answer.__name__
+        self.summary = (answer.__doc__ or "").strip()
+        self.answer = answer
+        self.query = query
+        self.response = response
+
+
+OVERVIEW = Operation(overview, NoQuery, Overview)
+WORKERS = Operation(workers, NoQuery, WorkerList)
+WORKER = Operation(worker, NoQuery, WorkerDetail)
+TASKS = Operation(tasks, TaskQuery, TaskList)
+TASK = Operation(task, NoQuery, TaskDetail)
+NAMES = Operation(names, NoQuery, NameList)
+INGEST = Operation(ingest, NoQuery, IngestDetail)
+
+# ---------------------------------------------------------------------- rows
+
+
+def worker_row(services: Services, worker: Worker, now: float) -> WorkerRow:
+    """Describe a worker as it is at `now`."""
+    inspection = services.inspector.latest.get(worker.hostname)
+    pool = _mapping((inspection.stats if inspection else None) or {}, "pool")
+    queues = (inspection.active_queues if inspection else None) or []
+    concurrency = pool.get("max-concurrency")
+    return WorkerRow(
+        hostname=worker.hostname,
+        status=services.worker_status(worker, now),
+        last_heartbeat=worker.heartbeats[-1] if worker.heartbeats else None,
+        heartbeat_interval=worker.freq,
+        active=worker.active,
+        running=len(worker.running),
+        processed=worker.processed,
+        loadavg=list(worker.loadavg) if worker.loadavg is not None else None,
+        version=worker.sw_ver,
+        software=worker.sw_ident,
+        pool=_pool_name(pool.get("implementation")),
+        concurrency=concurrency if isinstance(concurrency, int) else None,
+        queues=sorted(str(queue.get("name")) for queue in queues),
+        pid=worker.pid,
+        skew_seconds=worker.skew,
+        restarts=worker.restarts,
+        lost=worker.lost,
+        counts=dict(worker.counts),
+        first_seen=worker.first_seen,
+        inspected_at=inspection.at if inspection else None,
+    )
+
+
+def task_row(task: Task) -> TaskRow:
+    """Describe a task for a list."""
+    return TaskRow(
+        uuid=task.uuid,
+        name=task.name,
+        state=task.state,
+        worker=task.worker,
+        queue=task.queue,
+        client=task.client,
+        sent=task.sent,
+        received=task.received,
+        started=task.started,
+        finished=task.state_at if task.finished else None,
+        wait=task.wait,
+        runtime=task.runtime,
+        retries=task.retries,
+        args=task.args,
+        kwargs=task.kwargs,
+        result=task.result,
+        exception=task.exception,
+        state_at=task.state_at,
+    )
+
+
+def _name_row(stats: NameStats) -> NameRow:
+    return NameRow(
+        name=stats.name,
+        sent=stats.sent,
+        received=stats.received,
+        started=stats.started,
+        succeeded=stats.succeeded,
+        failed=stats.failed,
+        retried=stats.retried,
+        revoked=stats.revoked,
+        rejected=stats.rejected,
+        runtime_mean=stats.runtime_sum / stats.succeeded if stats.succeeded else None,
+        last_exception=stats.last_exception,
+    )
+
+
+def _inspection(inspection: Inspection, now: float) -> InspectionDetail:
+    lists_at = inspection.lists_at
+    current = lists_at is not None and now - lists_at < _LISTS_STALE_SECONDS
+    return InspectionDetail(
+        at=inspection.at,
+        stats=inspection.stats,
+        registered=inspection.registered,
+        active_queues=inspection.active_queues,
+        conf=inspection.conf,
+        active=inspection.active if current else None,
+        reserved=inspection.reserved if current else None,
+        scheduled=inspection.scheduled if current else None,
+        revoked=inspection.revoked if current else None,
+    )
+
+
+def _mapping(answer: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """Look into a worker's answer, which may be anything."""
+    value = answer.get(key)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _pool_name(implementation: object) -> str | None:
+    """`celery.concurrency.prefork:TaskPool` → `prefork`."""
+    if not isinstance(implementation, str):
+        return None
+    return implementation.partition(":")[0].rpartition(".")[2] or None
+
+
+# ---------------------------------------------------------------------- parts of answers
+
+
+def _ingest(
+    services: Services, now: float, workers: Iterable[Worker], totals: Mapping[str, int]
+) -> Ingest:
+    state, accounting, stats = services.state, services.accounting, services.ingest()
+    return Ingest(
+        events=state.accepted,
+        events_per_second=sum(services.activity.rates(now, totals).values()),
+        lag_seconds=stats.lag_seconds,
+        buffer_bytes=stats.buffer_bytes,
+        buffer_limit_bytes=stats.buffer_limit_bytes,
+        lost=sum(worker.lost for worker in workers),
+        dropped_messages=accounting.dropped_messages,
+        dropped_bytes=accounting.dropped_bytes,
+        duplicates=state.duplicates,
+        rejected=dict(accounting.rejected),
+        tasks_in_memory=len(state.tasks),
+        tasks_limit=state.max_tasks,
+        tasks_forgotten=state.evicted,
+        tasks_forgotten_live=state.evicted_live,
+        mask_active=stats.mask_active,
+        label_overflow=stats.label_overflow,
+    )
+
+
+def _rates(services: Services, now: float, totals: Mapping[str, int]) -> Rates:
+    rates = services.activity.rates(now, totals)
+    return Rates(
+        **{field: rates.get(kind, 0.0) for kind, (field, _) in TASK_EVENTS.items()},
+    )
+
+
+def _activity(services: Services) -> Activity:
+    fields = Series.__struct_fields__
+    times, counts = services.activity.steps(["task-" + field for field in fields])
+    return Activity(
+        step_seconds=activity.STEP_SECONDS,
+        times=times,
+        series=Series(**{field: counts["task-" + field] for field in fields}),
+    )
+
+
+def _gaps(services: Services) -> list[Gap]:
+    return list(reversed(list(services.accounting.gaps)))[:MOST_GAPS]
+
+
+def _matching(known: list[Task], query: TaskQuery) -> list[Task]:
+    found = search.compile_search(query.search)
+    states = frozenset(query.state)
+    if states:
+        known = [task for task in known if task.state in states]
+    if query.name:
+        known = [task for task in known if task.name == query.name]
+    if query.worker:
+        known = [task for task in known if task.worker == query.worker]
+    if query.queue:
+        known = [task for task in known if task.queue == query.queue]
+    return known if found is None else [task for task in known if found(task)]
+
+
+def _page(matching: list[Task], query: TaskQuery) -> list[Task]:
+    """Sort, and cut the page out; `matching` is oldest first."""
+    field, descending = query.sort.lstrip("-"), query.sort.startswith("-")
+    end = query.offset + query.limit
+    if field == "seen":
+        ordered: Iterable[Task] = reversed(matching) if descending else matching
+        return list(ordered)[query.offset : end]
+    having = [(value, task) for task in matching if (value := getattr(task, field)) is not None]
+    lacking = [task for task in matching if getattr(task, field) is None]
+    select = heapq.nlargest if descending else heapq.nsmallest
+    chosen = [task for _, task in select(end, having, key=lambda pair: pair[0])]
+    return (chosen + lacking)[query.offset : end]
+
+
+def _timeline(task: Task) -> list[Moment]:
+    if task.log:
+        moments = [Moment(type=f"task-{kind}", at=at, host=host) for kind, at, host, _ in task.log]
+    else:
+        moments = [
+            Moment(type=kind, at=at, host=task.client if kind == "task-sent" else task.worker)
+            for kind, (field, _) in TASK_EVENTS.items()
+            if (at := getattr(task, field)) is not None
+        ]
+    moments += [
+        Moment(type=f"task-{state.lower()}", at=at, host=task.worker) for state, at in task.custom
+    ]
+    # Stable: events of the same moment stay in the order of a task's life.
+    return sorted(moments, key=lambda moment: moment.at)

@@ -1,0 +1,126 @@
+"""The OpenAPI 3.1 document of our API, made from the operations and their Structs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from celeryscope.web.api import console
+from celeryscope.web.errors import ProblemBody
+
+_REF = "#/components/schemas/{name}"
+_EXTRA = (console.LiveHello, console.LiveFrame)
+_PATH_PARAMETER = re.compile(r"{(\w+)(?::\w+)?}")
+
+Json = dict[str, Any]
+
+
+def document(operations: Mapping[str, console.Operation[Any]], *, version: str, base: str) -> Json:
+    """Describe the operations, given by path; `base` is where they are served."""
+    kinds = [operation.response for operation in operations.values()]
+    queries = {operation.query for operation in operations.values()} | {console.LiveQuery}
+    every = [*kinds, *queries, *_EXTRA, ProblemBody]
+    _, schemas = msgspec.json.schema_components(every, ref_template=_REF)
+    parameters = {kind: _query_parameters(schemas.pop(kind.__name__)) for kind in queries}
+    paths = {
+        _PATH_PARAMETER.sub(r"{\1}", path): {"get": _operation(path, operation, parameters)}
+        for path, operation in operations.items()
+    }
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Celeryscope",
+            "version": version,
+            "summary": "See and steer Celery.",
+            "description": "Times are epoch seconds; durations are seconds.",
+        },
+        "servers": [{"url": base}],
+        "paths": {
+            **paths,
+            "/live": {"get": _live(parameters[console.LiveQuery])},
+            "/openapi.json": {"get": _itself()},
+        },
+        "components": {"schemas": schemas},
+    }
+
+
+def _query_parameters(schema: Json) -> list[Json]:
+    required = schema.get("required", [])
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "required": name in required,
+            "description": described.pop("description", ""),
+            "schema": described,
+        }
+        for name, described in schema["properties"].items()
+    ]
+
+
+def _operation(
+    path: str,
+    operation: console.Operation[Any],
+    parameters: Mapping[type[msgspec.Struct], list[Json]],
+) -> Json:
+    in_path = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in _PATH_PARAMETER.findall(path)
+    ]
+    responses = {"200": _json("The answer.", operation.response), "400": _problem("Bad argument.")}
+    if in_path:
+        responses["404"] = _problem("Not known here.")
+    return {
+        "operationId": operation.id,
+        "summary": operation.summary,
+        "parameters": in_path + parameters[operation.query],
+        "responses": responses | _ALWAYS,
+    }
+
+
+def _json(description: str, kind: type[msgspec.Struct]) -> Json:
+    schema = {"$ref": _REF.format(name=kind.__name__)}
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _problem(description: str) -> Json:
+    return _json(description, ProblemBody)
+
+
+_ALWAYS = {
+    "500": _problem("A fault of the server; its log tells more."),
+    "503": _problem("This cannot be told right now."),
+}
+
+
+def _live(parameters: list[Json]) -> Json:
+    stream = {
+        "description": (
+            "Server-sent events: `event: hello` with a LiveHello, then `event: frame` with a "
+            "LiveFrame, at most four a second, each with what changed since the one before."
+        ),
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    }
+    return {
+        "operationId": "live",
+        "summary": "Follow what changes.",
+        "parameters": parameters,
+        "responses": {"200": stream, "400": _problem("Bad argument.")} | _ALWAYS,
+    }
+
+
+def _itself() -> Json:
+    return {
+        "operationId": "openapi",
+        "summary": "Read this document.",
+        "parameters": [],
+        "responses": {
+            "200": {
+                "description": "OpenAPI 3.1.",
+                "content": {"application/json": {"schema": {"type": "object"}}},
+            },
+        },
+    }

@@ -1,0 +1,85 @@
+"""What an exception is called at the door: status and body, in the words of each dialect."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import NamedTuple
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from celeryscope.errors import BadArgument, NotFound, SourceError, Unavailable
+
+logger = logging.getLogger(__name__)
+
+CONSOLE = "/api/v1"
+FLOWER = "/api"
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """What went wrong with a request."""
+
+    code: str  # stable, for programs: not_found, bad_argument, unavailable, ...
+    message: str  # one sentence, for people
+    hint: str | None = None  # what to do about it
+    parameter: str | None = None  # the parameter that cannot be used
+
+
+class ProblemBody(msgspec.Struct, frozen=True):
+    """The body of every error answer."""
+
+    error: Problem
+
+
+class _Told(NamedTuple):
+    status: int
+    problem: Problem
+    headers: dict[str, str]
+
+
+def _classify(fault: Exception) -> _Told:
+    told = str(fault)
+    if isinstance(fault, NotFound):
+        return _Told(404, Problem(code="not_found", message=told), {})
+    if isinstance(fault, BadArgument):
+        problem = Problem(code="bad_argument", message=told, parameter=fault.parameter)
+        return _Told(400, problem, {})
+    if isinstance(fault, (Unavailable, SourceError)):
+        problem = Problem(code="unavailable", message=told, hint=fault.hint or None)
+        return _Told(503, problem, {"Retry-After": "5"})
+    if isinstance(fault, HTTPException):
+        code = HTTPStatus(fault.status_code).name.lower()
+        problem = Problem(code=code, message=fault.detail)
+        return _Told(fault.status_code, problem, dict(fault.headers or {}))
+    # Whatever it is, it is a fault of ours: the log has the story, the client has none of it.
+    logger.error("Request failed", exc_info=fault)
+    message = "Something went wrong in Celeryscope; its log says what."
+    return _Told(500, Problem(code="internal", message=message), {})
+
+
+def _is_below(path: str, base: str) -> bool:
+    return path == base or path.startswith(base + "/")
+
+
+def answer(path: str, fault: Exception) -> Response:
+    """Make the response that tells of `fault` in the dialect of `path`."""
+    told = _classify(fault)
+    if _is_below(path, CONSOLE):
+        body = msgspec.json.encode(ProblemBody(told.problem))
+        media_type = "application/json"
+    else:
+        problem = told.problem
+        text = problem.message if problem.hint is None else f"{problem.message}\n{problem.hint}"
+        # Flower's error bodies end without a newline, and clients compare them.
+        body = (text if _is_below(path, FLOWER) else text + "\n").encode()
+        media_type = "text/plain; charset=UTF-8"
+    headers = {**told.headers, "Content-Type": media_type, "Cache-Control": "no-store"}
+    return Response(body, status_code=told.status, headers=headers)
+
+
+async def handle(request: Request, fault: Exception) -> Response:
+    """Answer a request whose handler raised."""
+    return answer(request.scope["path"], fault)

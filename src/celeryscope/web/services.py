@@ -1,0 +1,128 @@
+"""What the web application shows: everything it asks of the rest of the house."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from celeryscope.cluster.accounting import Accounting
+from celeryscope.cluster.liveness import Status
+from celeryscope.cluster.state import ClusterState
+from celeryscope.model.worker import Worker
+from celeryscope.web.activity import Activity
+
+
+class Broker(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the events come from, and whether they do."""
+
+    transport: str
+    url: str  # without the password
+    state: Literal["connecting", "connected", "disconnected"]
+    since: float  # epoch seconds
+    error: str | None
+    hint: str | None
+
+
+class IngestStats(msgspec.Struct, frozen=True, kw_only=True):
+    """What the reader of events says of itself."""
+
+    lag_seconds: float
+    buffer_bytes: int
+    buffer_limit_bytes: int
+    mask_active: bool = False
+    label_overflow: dict[str, int] = {}  # metric label -> values that had no room
+
+
+class Inspection(Protocol):
+    """What one worker answered when it was asked; None where it did not."""
+
+    @property
+    def hostname(self) -> str: ...
+    @property
+    def at(self) -> float: ...
+    @property
+    def stats(self) -> dict[str, Any] | None: ...
+    @property
+    def registered(self) -> list[str] | None: ...
+    @property
+    def active_queues(self) -> list[dict[str, Any]] | None: ...
+    @property
+    def conf(self) -> dict[str, Any] | None: ...
+    @property
+    def active(self) -> list[Any] | None: ...
+    @property
+    def reserved(self) -> list[Any] | None: ...
+    @property
+    def scheduled(self) -> list[Any] | None: ...
+    @property
+    def revoked(self) -> list[Any] | None: ...
+    @property
+    def lists_at(self) -> float | None: ...
+
+
+class Waitable(Protocol):
+    """The promise of an inspection round."""
+
+    def result(self, timeout: float | None = None) -> object: ...
+
+
+class Inspector(Protocol):
+    """Asks the workers, in a thread of its own."""
+
+    @property
+    def latest(self) -> Mapping[str, Inspection]: ...
+    @property
+    def error(self) -> str | None: ...
+    def request(self, hostname: str | None = None) -> Waitable: ...
+
+
+class QueueDepth(Protocol):
+    """How full a queue is; None where that is not known, with the reason."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def messages(self) -> int | None: ...
+    @property
+    def consumers(self) -> int | None: ...
+    @property
+    def error(self) -> str | None: ...
+
+
+class Queues(Protocol):
+    """Reads the queues' depths from the broker, in a thread of its own."""
+
+    @property
+    def latest(self) -> Mapping[str, QueueDepth]: ...
+    @property
+    def error(self) -> str | None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vitals:
+    """What `/metrics` and the health answers need; all that the exporter has."""
+
+    broker: Callable[[], Broker]
+    render_metrics: Callable[[bool], bytes]  # True: OpenMetrics, False: text
+    ready: Callable[[], bool]  # are we subscribed to the events?
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services(Vitals):
+    """What the composition root hands over for the whole console."""
+
+    state: ClusterState
+    accounting: Accounting
+    inspector: Inspector
+    queues: Queues
+    ingest: Callable[[], IngestStats]
+    worker_status: Callable[[Worker, float], Status]  # the worker, now
+    version: str
+    started_at: float  # epoch seconds
+    clock: Callable[[], float] = time.time
+    refresh_timeout_seconds: float = 5.0  # at most, for `?refresh=1`
+    activity: Activity = field(default_factory=Activity)

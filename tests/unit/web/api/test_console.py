@@ -1,0 +1,322 @@
+"""Our own API."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import msgspec
+import pytest
+
+from celeryscope.web.api import console
+from tests.unit.web.standins import (
+    CLIENT,
+    NOW,
+    WORKER,
+    Cluster,
+    Inspection,
+    QueueDepth,
+    event,
+    heartbeat,
+    life,
+)
+
+pytestmark = pytest.mark.anyio
+
+STATS = {
+    "pool": {"implementation": "celery.concurrency.prefork:TaskPool", "max-concurrency": 4},
+}
+
+
+async def get(cluster: Cluster, path: str, kind: type[Any], **params: Any) -> Any:
+    """Ask, and read the answer as strictly as the page's types do."""
+    async with cluster.client() as http:
+        answer = await http.get("/api/v1" + path, params=params)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["cache-control"] == "no-store"
+    return msgspec.json.decode(answer.content, type=kind)
+
+
+async def refused(cluster: Cluster, path: str, **params: Any) -> tuple[int, dict[str, Any]]:
+    async with cluster.client() as http:
+        answer = await http.get("/api/v1" + path, params=params)
+    return answer.status_code, answer.json()["error"]
+
+
+async def test_the_overview_counts_what_the_cluster_does(cluster: Cluster) -> None:
+    cluster.feed([heartbeat()])
+    cluster.services.activity.sample(NOW - 10, {})
+    cluster.feed(life("a") + life("b", state="STARTED") + life("c", state="FAILURE"))
+    cluster.services.activity.sample(NOW, dict(cluster.state.totals))
+    cluster.queues.put(
+        QueueDepth("low", None, error="no answer"), QueueDepth("high", 3, consumers=1)
+    )
+    cluster.accounting.gap_begins(NOW - 60, "Connection refused")
+    cluster.accounting.gap_ends(NOW - 50)
+    cluster.accounting.gap_begins(NOW - 5, "reset")
+    told = await get(cluster, "/overview", console.Overview)
+    assert told.workers == console.WorkerCounts(online=1, offline=0, unknown=0)
+    assert told.states == {"SUCCESS": 1, "STARTED": 1, "FAILURE": 1}
+    assert told.running == 1
+    assert told.totals["task-received"] == 3
+    assert told.rate.received == pytest.approx(0.3)
+    assert told.rate.failed == pytest.approx(0.1)
+    assert told.rate.revoked == 0
+    assert told.activity.times == [NOW]
+    assert told.activity.series.received == [3]
+    assert [(q.name, q.messages, q.error) for q in told.queues] == [
+        ("high", 3, None),
+        ("low", None, "no answer"),
+    ]
+    assert [(g.start, g.end) for g in told.gaps] == [(NOW - 5, None), (NOW - 60, NOW - 50)]
+    assert [(n.name, n.failed, n.last_exception) for n in told.failing] == [
+        ("shop.pay", 1, "ValueError('no')")
+    ]
+    assert told.ingest.events == 12
+    assert told.ingest.tasks_in_memory == 3
+    assert told.ingest.tasks_limit == cluster.state.max_tasks
+
+
+async def test_an_empty_cluster_is_shown_as_empty_and_a_broken_one_as_broken(
+    cluster: Cluster,
+) -> None:
+    told = await get(cluster, "/overview", console.Overview)
+    assert (told.states, told.queues, told.failing) == ({}, [], [])
+    assert told.broker.state == "connected"
+    cluster.connected = False
+    told = await get(cluster, "/overview", console.Overview)
+    assert (told.broker.state, told.broker.error) == ("disconnected", "Connection refused")
+
+
+async def test_a_worker_shows_its_heartbeat_and_what_inspect_told(cluster: Cluster) -> None:
+    cluster.feed([heartbeat(), *life(state="STARTED")])
+    queues = [{"name": "low"}, {"name": "high"}]
+    cluster.inspector.latest[WORKER] = Inspection(WORKER, NOW - 3, STATS, active_queues=queues)
+    told = await get(cluster, "/workers", console.WorkerList)
+    (row,) = told.workers
+    assert (row.hostname, row.status, row.active, row.running) == (WORKER, "online", 1, 1)
+    assert (row.pool, row.concurrency, row.queues) == ("prefork", 4, ["high", "low"])
+    assert (row.version, row.loadavg, row.inspected_at) == ("5.7.0", [0.5, 0.4, 0.3], NOW - 3)
+    assert row.counts == {"worker-heartbeat": 1, "task-received": 1, "task-started": 1}
+
+
+@pytest.mark.parametrize(
+    ("stats", "queues"),
+    [
+        (None, None),
+        ({}, []),
+        ({"pool": None}, [{}]),
+        ({"pool": "prefork"}, [{"name": 7}]),
+        ({"pool": {"implementation": 5, "max-concurrency": "many"}}, []),
+        ({"pool": {"implementation": ":", "max-concurrency": None}}, []),
+    ],
+)
+async def test_an_odd_inspect_answer_leaves_the_worker_shown(
+    cluster: Cluster, stats: Any, queues: Any
+) -> None:
+    cluster.feed([heartbeat()])
+    cluster.inspector.latest[WORKER] = Inspection(WORKER, NOW, stats, active_queues=queues)
+    told = await get(cluster, "/workers", console.WorkerList)
+    assert (told.workers[0].pool, told.workers[0].concurrency) == (None, None)
+
+
+async def test_one_worker_shows_its_running_tasks_longest_first(cluster: Cluster) -> None:
+    cluster.feed([heartbeat(), *life("b", 2, state="STARTED"), *life("a", 1, state="STARTED")])
+    cluster.inspector.latest[WORKER] = Inspection(WORKER, NOW, STATS, registered=["shop.pay"])
+    told = await get(cluster, f"/workers/{WORKER}", console.WorkerDetail)
+    assert [task.uuid for task in told.running_tasks] == ["a", "b"]
+    assert told.inspect.registered == ["shop.pay"]
+    assert told.inspect.conf is None
+
+
+async def test_a_worker_is_asked_what_it_holds_while_somebody_looks(cluster: Cluster) -> None:
+    held: dict[str, Any] = {"reserved": [{"id": "x"}], "scheduled": []}
+    cluster.feed([heartbeat()])
+    for age, asks, shown in ((None, 1, None), (3.0, 0, [{"id": "x"}]), (90.0, 1, None)):
+        cluster.inspector.asked.clear()
+        lists_at = None if age is None else NOW - age
+        cluster.inspector.latest[WORKER] = Inspection(WORKER, NOW, **held, lists_at=lists_at)
+        told = await get(cluster, f"/workers/{WORKER}", console.WorkerDetail)
+        assert told.inspect.reserved == shown
+        assert cluster.inspector.asked == [WORKER] * asks
+
+
+async def test_tasks_of_a_worker_that_died_do_not_run(cluster: Cluster) -> None:
+    cluster.feed([heartbeat(), *life("b", 2, state="STARTED")])
+    told = await get(cluster, "/overview", console.Overview)
+    assert told.running == 1
+    cluster.state.workers[WORKER].said_offline = True
+    told = await get(cluster, "/overview", console.Overview)
+    assert (told.running, told.states["STARTED"]) == (0, 1)
+
+
+async def test_a_worker_never_inspected_says_why(cluster: Cluster) -> None:
+    cluster.feed([heartbeat()])
+    cluster.inspector.error = "no reply within 1 s"
+    told = await get(cluster, f"/workers/{WORKER}", console.WorkerDetail)
+    assert (told.inspect, told.inspect_error) == (None, "no reply within 1 s")
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("/workers/no@x", "Unknown worker 'no@x'"),
+        ("/workers/", "Unknown worker ''"),
+        ("/tasks/a/b%2Fc", "Unknown task 'a/b/c'"),
+        ("/tasks/<script>", "Unknown task '<script>'"),
+    ],
+)
+async def test_what_is_unknown_is_not_found(cluster: Cluster, path: str, message: str) -> None:
+    status, error = await refused(cluster, path)
+    assert (status, error["code"], error["message"]) == (404, "not_found", message)
+
+
+async def test_a_task_shows_its_life(cluster: Cluster) -> None:
+    cluster.feed(life("p"))
+    cluster.feed(life("a", 1, parent_id="p", root_id="p"))
+    cluster.feed([event("task-progress", 1.3, uuid="a", clock=12)])
+    told = await get(cluster, "/tasks/a", console.TaskDetail)
+    assert [(m.type, m.host) for m in told.timeline] == [
+        ("task-sent", CLIENT),
+        ("task-received", WORKER),
+        ("task-started", WORKER),
+        ("task-progress", WORKER),
+        ("task-succeeded", WORKER),
+    ]
+    assert (told.state, told.result, told.finished) == ("SUCCESS", "'paid'", NOW - 10 + 1.7)
+    assert (told.parent_id, told.root_id) == ("p", "p")
+    parent = await get(cluster, "/tasks/p", console.TaskDetail)
+    assert [(c.uuid, c.name, c.state) for c in parent.children] == [("a", "shop.pay", "SUCCESS")]
+    assert parent.children_total == 1
+
+
+async def test_a_retried_task_shows_every_run(cluster: Cluster) -> None:
+    cluster.feed(life("a", state="STARTED"))
+    cluster.feed([event("task-retried", 0.5, exception="Retry()", clock=20)])
+    cluster.feed(life("a", 2, retries=1)[1:])
+    told = await get(cluster, "/tasks/a", console.TaskDetail)
+    kinds = [moment.type.removeprefix("task-") for moment in told.timeline]
+    assert kinds == ["sent", "received", "started", "retried", "received", "started", "succeeded"]
+    assert told.retries == 1
+
+
+def many(cluster: Cluster) -> None:
+    cluster.feed(life("a", 0, name="shop.pay", queue="high"))
+    cluster.feed(life("b", 1, name="shop.pack", queue="low", state="FAILURE"))
+    cluster.feed(life("c", 2, name="mail.send", queue="low", worker="celery@web2"))
+    cluster.feed(life("d", 3, name="mail.send", queue="high", state="PENDING"))
+
+
+@pytest.mark.parametrize(
+    ("params", "expected"),
+    [
+        ({}, "dcba"),
+        ({"sort": "seen"}, "abcd"),
+        ({"sort": "name"}, "cdba"),
+        ({"sort": "-name"}, "abcd"),
+        ({"sort": "received"}, "abcd"),
+        ({"sort": "-received"}, "cbad"),
+        ({"sort": "-runtime", "limit": 2}, "ac"),
+        ({"limit": 2}, "dc"),
+        ({"limit": 2, "offset": 1}, "cb"),
+        ({"limit": 2, "offset": 1, "sort": "-received"}, "ba"),
+        ({"limit": 0}, ""),
+        ({"offset": 9}, ""),
+        ({"state": "SUCCESS"}, "ca"),
+        ({"state": ["SUCCESS", "FAILURE"]}, "cba"),
+        ({"name": "mail.send"}, "dc"),
+        ({"worker": "celery@web2"}, "c"),
+        ({"queue": "low"}, "cb"),
+        ({"queue": "low", "state": "FAILURE"}, "b"),
+        ({"search": "mail OR pack"}, "dcb"),
+        ({"search": "state:failure"}, "b"),
+        ({"name": "mail"}, ""),
+    ],
+)
+async def test_tasks_are_filtered_sorted_and_cut(
+    cluster: Cluster, params: dict[str, Any], expected: str
+) -> None:
+    many(cluster)
+    told = await get(cluster, "/tasks", console.TaskList, **params)
+    assert "".join(task.uuid for task in told.tasks) == expected
+    assert told.in_memory == 4
+    if "limit" in params or "offset" in params:
+        assert told.total == 4
+    else:
+        assert told.total == len(expected)
+
+
+@pytest.mark.parametrize(
+    ("params", "parameter"),
+    [
+        ({"limit": "x"}, "limit"),
+        ({"limit": ""}, "limit"),
+        ({"limit": "1001"}, "limit"),
+        ({"limit": "-1"}, "limit"),
+        ({"limit": "9" * 5000}, "limit"),
+        ({"limit": ["1", "2"]}, "limit"),
+        ({"offset": "-1"}, "offset"),
+        ({"sort": "color"}, "sort"),
+        ({"colour": "red"}, "colour"),
+        ({"state": "x" * 101}, "state"),
+        ({"state": ["SUCCESS"] * 21}, "state"),
+        ({"name": "x" * 1001}, "name"),
+        ({"search": "NOT x"}, "search"),
+    ],
+)
+async def test_a_bad_parameter_is_named(
+    cluster: Cluster, params: dict[str, Any], parameter: str
+) -> None:
+    status, error = await refused(cluster, "/tasks", **params)
+    assert (status, error["code"], error["parameter"]) == (400, "bad_argument", parameter)
+    assert parameter in error["message"]
+
+
+async def test_a_question_without_parameters_refuses_them(cluster: Cluster) -> None:
+    status, error = await refused(cluster, "/overview", x="1")
+    assert (status, error["parameter"]) == (400, "x")
+
+
+async def test_names_tell_how_their_tasks_fared(cluster: Cluster) -> None:
+    many(cluster)
+    told = await get(cluster, "/names", console.NameList)
+    rows = {row.name: row for row in told.names}
+    assert list(rows) == ["mail.send", "shop.pack", "shop.pay"]
+    assert (rows["shop.pay"].succeeded, rows["shop.pay"].runtime_mean) == (1, 0.5)
+    assert (rows["shop.pack"].failed, rows["shop.pack"].runtime_mean) == (1, None)
+
+
+async def test_ingest_tells_what_was_lost_and_where(cluster: Cluster) -> None:
+    cluster.feed([heartbeat(), heartbeat(hostname="celery@web2")])
+    cluster.state.workers[WORKER].lost = 7
+    cluster.accounting.reject("pickle", 3)
+    cluster.accounting.dropped(2, 100)
+    cluster.accounting.gap_begins(NOW - 5, "reset")
+    told = await get(cluster, "/ingest", console.IngestDetail)
+    assert told.workers == {WORKER: 7, "celery@web2": 0}
+    assert (told.lost, told.rejected) == (7, {"pickle": 3})
+    assert (told.dropped_messages, told.dropped_bytes) == (2, 100)
+    assert [gap.reason for gap in told.gaps] == ["reset"]
+
+
+async def test_hostile_texts_come_out_as_text(cluster: Cluster) -> None:
+    hostile = "<script>alert(1)</script>\x00\x1b[31m\u2028" + "x" * 10_000
+    cluster.feed(life("a", name=hostile, args=hostile, worker=hostile))
+    told = await get(cluster, "/tasks", console.TaskList)
+    assert told.tasks[0].name == hostile
+    assert told.tasks[0].worker == hostile
+    assert told.tasks[0].args.startswith(hostile[:100])
+
+
+async def test_numbers_that_json_lacks_come_out_as_null(cluster: Cluster) -> None:
+    cluster.feed([heartbeat(loadavg=(float("inf"), float("nan"), 1.0))])
+    async with cluster.client() as http:
+        answer = await http.get("/api/v1/workers")
+    assert answer.json()["workers"][0]["loadavg"] == [None, None, 1.0]
+
+
+def test_every_body_says_what_it_is() -> None:
+    for name, kind in inspect.getmembers(console, inspect.isclass):
+        if issubclass(kind, msgspec.Struct) and kind.__module__ == console.__name__:
+            assert kind.__doc__ or name == "OverviewChanges", name

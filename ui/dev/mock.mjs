@@ -1,0 +1,401 @@
+// A console without a cluster: speaks the contract with made-up data, for work on the page.
+//   npm run mock [-- --port 6200 --prefix /scope --rate 40]
+// It serves the built page too, with the policy that the real server sends. For trying what a page
+// does in trouble:  POST /mock/broker?state=disconnected · /mock/restart · /mock/silence?on=1
+import { existsSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { extname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+const { values: flags } = parseArgs({
+  options: {
+    port: { type: 'string', default: '6200' },
+    prefix: { type: 'string', default: '' },
+    rate: { type: 'string', default: '40' }, // tasks a second
+    workers: { type: 'string', default: '6' },
+  },
+});
+const DIST = fileURLToPath(new URL('../../src/celeryscope/web/dist', import.meta.url));
+const PREFIX = flags.prefix.replace(/\/$/, '');
+const RATE = Number(flags.rate);
+const KEPT = 20_000;
+const POLICY =
+  "default-src 'self'; style-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'self'";
+
+let seed = 7;
+const random = () => (seed = (seed * 1103515245 + 12345) % 2147483648) / 2147483648;
+const pick = (list) => list[Math.floor(random() * list.length)];
+const uuid = () => {
+  const hex = Array.from({ length: 32 }, () => Math.floor(random() * 16).toString(16)).join('');
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+};
+const clock = () => Date.now() / 1000;
+
+const NAMES = [
+  ['shop.orders.place_order', 0.06, 0.02, 'orders'],
+  ['shop.orders.charge_card', 0.4, 0.05, 'orders'],
+  ['shop.mail.send_receipt', 0.15, 0.01, 'mail'],
+  ['shop.mail.send_newsletter', 1.2, 0, 'mail'],
+  ['shop.media.resize_image', 2.5, 0.03, 'media'],
+  ['shop.media.transcode_video', 14, 0.08, 'media'],
+  ['shop.search.reindex_product', 0.02, 0, 'orders'],
+  ['shop.reports.nightly_summary', 6, 0.1, 'orders'],
+  ['celery.backend_cleanup', 0.01, 0, 'celery'],
+  ['\u202eevil<script>alert(1)</script>\u0000.name', 0.3, 0.2, 'mail'],
+  [`long.${'very_long_'.repeat(1000)}end`, 0.1, 0.1, 'mail'],
+  ['z\u0300\u0301\u0302\u0303\u0304\u0305\u0306\u0307\u0308\u0309\u030a\u030b\u0316\u0317\u0318\u0319.שלום.👩‍👩‍👧', 0.1, 0.1, `q${'\u202e'}ueue`],
+];
+const EXCEPTIONS = [
+  `RuntimeError('${'no_blank_in_here'.repeat(700)}')`,
+  "ConnectionError('payment gateway timed out after 5.0 s')",
+  "ValueError('image has no pixels: <b>0×0</b>')",
+  "KeyError('customer')",
+];
+const TRACEBACK = `Traceback (most recent call last):
+  File "/srv/venv/lib/python3.12/site-packages/celery/app/trace.py", line 453, in trace_task
+    R = retval = fun(*args, **kwargs)
+  File "/srv/shop/orders.py", line 88, in charge_card
+    gateway.charge(order.total, card=card)
+  File "/srv/shop/gateway.py", line 31, in charge
+    raise ConnectionError('payment gateway timed out after 5.0 s')
+ConnectionError: payment gateway timed out after 5.0 s`;
+
+const begun = clock() - 5400;
+let server = uuid();
+let silent = false;
+let broker = {
+  transport: 'redis',
+  url: 'redis://cache-1.internal:6379/0',
+  state: 'connected',
+  since: begun,
+  error: null,
+  hint: null,
+};
+const kinds = ['sent', 'received', 'started', 'succeeded', 'failed', 'retried', 'revoked', 'rejected'];
+const totals = Object.fromEntries(kinds.map((kind) => [`task-${kind}`, 0]));
+const names = new Map();
+const tasks = new Map();
+const steps = [];
+let touched = [];
+let changes = 0;
+
+const workers = Array.from({ length: Number(flags.workers) }, (_, index) => ({
+  hostname: index === 4 ? `celery@${'long-hostname-of-an-autoscaled-pod-'.repeat(3)}5f7c` : `celery@web${index + 1}`,
+  status: index === 3 ? 'offline' : index === 5 ? 'unknown' : 'online',
+  last_heartbeat: clock() - (index === 3 ? 190 : index === 5 ? 41 : 0.5),
+  heartbeat_interval: 2,
+  active: 0,
+  running: 0,
+  processed: 1000 * (index + 3),
+  loadavg: [0.42 + index / 7, 0.38, 0.31],
+  version: '5.5.3',
+  software: 'py-celery',
+  pool: index === 5 ? null : 'prefork',
+  concurrency: index === 5 ? null : 8,
+  queues: index % 2 ? ['orders', 'mail'] : ['media'],
+  pid: 4000 + index,
+  skew_seconds: index === 2 ? 4.2 : 0.003,
+  restarts: index === 1 ? 1 : 0,
+  lost: index === 2 ? 12 : 0,
+  counts: { 'worker-heartbeat': 2700 },
+  first_seen: begun,
+  inspected_at: index === 5 ? null : clock() - 12,
+}));
+
+function begin() {
+  const [name, mean, failing, queue] = pick(NAMES);
+  const now = clock();
+  const root = random() < 0.2 ? [...tasks.keys()].at(-1) : null;
+  const task = {
+    uuid: uuid(), name: random() < 0.01 ? null : name, state: 'PENDING', worker: null, queue,
+    client: 'gen812@web1', sent: now, received: null, started: null, finished: null, wait: null,
+    runtime: null, retries: 0, args: `(${Math.floor(random() * 9000)}, 'standard')`,
+    kwargs: "{'notify': True}", result: null, exception: null, state_at: now,
+    mean, failing, due: now + random() * 0.3, root, log: [['task-sent', now, 'gen812@web1']],
+  };
+  tasks.set(task.uuid, task);
+  if (tasks.size > KEPT) tasks.delete(tasks.keys().next().value);
+  told(task, 'sent');
+}
+
+function told(task, kind) {
+  totals[`task-${kind}`] += 1;
+  changes += 1;
+  touched.unshift(task);
+  const row = names.get(task.name ?? '') ?? Object.fromEntries([
+    ['name', task.name ?? ''], ...kinds.map((key) => [key, 0]), ['runtime_mean', 0.4], ['last_exception', null],
+  ]);
+  row[kind] += 1;
+  if (kind === 'failed') row.last_exception = task.exception;
+  names.set(row.name, row);
+  const worker = workers.find(({ hostname }) => hostname === task.worker);
+  if (worker) worker.counts[`task-${kind}`] = (worker.counts[`task-${kind}`] ?? 0) + 1;
+}
+
+function enter(task, state, kind) {
+  const now = clock();
+  Object.assign(task, { state, state_at: now });
+  task.log.push([`task-${kind}`, now, task.worker]);
+  told(task, kind);
+}
+
+function advance(task) {
+  const now = clock();
+  if (now < task.due) return;
+  if (task.state === 'PENDING') {
+    task.worker = pick(workers.slice(0, 3)).hostname;
+    task.received = now;
+    task.due = now + random() * 0.2;
+    enter(task, 'RECEIVED', 'received');
+  } else if (task.state === 'RECEIVED') {
+    if (random() < 0.01) {
+      task.finished = now;
+      return enter(task, 'REVOKED', 'revoked');
+    }
+    task.started = now;
+    task.wait = now - task.sent;
+    task.due = now + task.mean * (0.5 + random());
+    enter(task, 'STARTED', 'started');
+  } else if (task.state === 'STARTED') {
+    const worker = workers.find(({ hostname }) => hostname === task.worker);
+    worker.processed += 1;
+    if (random() < task.failing) {
+      task.exception = pick(EXCEPTIONS);
+      task.traceback = TRACEBACK;
+      if (random() < 0.4) {
+        task.retries += 1;
+        task.due = now + 3;
+        return enter(task, 'RETRY', 'retried');
+      }
+      task.finished = now;
+      return enter(task, 'FAILURE', 'failed');
+    }
+    task.runtime = now - task.started;
+    task.result = "{'ok': True}";
+    task.finished = now;
+    enter(task, 'SUCCESS', 'succeeded');
+  } else if (task.state === 'RETRY') {
+    task.started = now;
+    task.due = now + task.mean;
+    enter(task, 'STARTED', 'started');
+  }
+}
+
+const FINAL = new Set(['SUCCESS', 'FAILURE', 'REVOKED', 'REJECTED']);
+const PER_ROUND = RATE / 20;
+let owed = 0;
+setInterval(() => {
+  if (broker.state !== 'connected') return;
+  for (owed += PER_ROUND * (0.8 + 0.4 * Math.sin(clock() / 23)); owed >= 1; owed -= 1) begin();
+  for (const task of tasks.values()) if (!FINAL.has(task.state)) advance(task);
+  for (const worker of workers) {
+    if (worker.status !== 'online') continue;
+    const running = [...tasks.values()].filter((task) => task.state === 'STARTED' && task.worker === worker.hostname);
+    worker.running = running.length;
+    worker.active = running.length;
+    if (clock() - worker.last_heartbeat > 2) worker.last_heartbeat = clock();
+  }
+}, 50);
+for (let back = 150; back >= 0; back -= 1) {
+  const wave = RATE * 2 * (0.8 + 0.25 * Math.sin(back / 11)) * (0.9 + 0.2 * random());
+  const gap = back > 90 && back < 100 ? 0 : 1;
+  steps.push({ at: clock() - 2 * back, received: gap * Math.round(wave), succeeded: gap * Math.round(wave * 0.94), failed: gap * Math.round(wave * (back < 30 ? 0.09 : 0.03)), retried: gap * Math.round(wave * 0.02) });
+}
+let before = { ...totals };
+setInterval(() => {
+  const step = { at: clock() };
+  for (const kind of ['received', 'succeeded', 'failed', 'retried']) step[kind] = totals[`task-${kind}`] - before[`task-${kind}`];
+  before = { ...totals };
+  steps.push(step);
+  if (steps.length > 150) steps.shift();
+}, 2000);
+
+function overview() {
+  const states = {};
+  for (const { state } of tasks.values()) states[state] = (states[state] ?? 0) + 1;
+  const last = steps.slice(-5);
+  const perSecond = (kind) => last.reduce((sum, step) => sum + (step[kind] ?? 0), 0) / 10;
+  const rates = Object.fromEntries(kinds.map((kind) => [kind, perSecond(kind) || perSecond('received')]));
+  rates.revoked = 0.2;
+  rates.rejected = 0;
+  const by = (status) => workers.filter((worker) => worker.status === status).length;
+  return {
+    now: clock(), version: '0.1.0', started_at: begun, broker,
+    ingest: {
+      events: 1_284_000 + changes, events_per_second: broker.state === 'connected' ? RATE * 4.1 : 0, lag_seconds: 0.012,
+      buffer_bytes: 18_400, buffer_limit_bytes: 64_000_000, lost: 12, dropped_messages: 0,
+      dropped_bytes: 0, duplicates: 3, rejected: { bad_json: 2, too_large: 1 },
+      tasks_in_memory: tasks.size, tasks_limit: 100_000, tasks_forgotten: 0,
+      tasks_forgotten_live: 0, mask_active: false, label_overflow: {},
+    },
+    workers: { online: by('online'), offline: by('offline'), unknown: by('unknown') },
+    states, running: states.STARTED ?? 0, totals, rate: rates,
+    activity: {
+      step_seconds: 2,
+      times: steps.map(({ at }) => at),
+      series: Object.fromEntries(['received', 'succeeded', 'failed', 'retried'].map((kind) => [kind, steps.map((step) => step[kind])])),
+    },
+    queues: [
+      { name: 'celery', messages: 0, consumers: 0, error: null },
+      { name: 'mail', messages: 37, consumers: 2, error: null },
+      { name: 'media', messages: 1204, consumers: 3, error: null },
+      { name: 'orders', messages: 5, consumers: 2, error: null },
+      { name: 'reports', messages: null, consumers: null, error: 'WRONGTYPE: the key holds no list' },
+    ],
+    gaps: [
+      { start: clock() - 200, end: clock() - 180, reason: 'Connection closed by server.' },
+      { start: begun + 900, end: begun + 904.2, reason: 'Error 111 connecting to cache-1.internal:6379. Connection refused.' },
+      ...(broker.state === 'disconnected' ? [{ start: broker.since, end: null, reason: broker.error }] : []),
+    ].reverse(),
+    failing: [...names.values()].filter(({ failed }) => failed > 0).sort((a, b) => b.failed - a.failed).slice(0, 10),
+  };
+}
+
+const row = ({ uuid, name, state, worker, queue, client, sent, received, started, finished, wait, runtime, retries, args, kwargs, result, exception, state_at }) =>
+  ({ uuid, name, state, worker, queue, client, sent, received, started, finished, wait, runtime, retries, args, kwargs, result, exception, state_at });
+
+function taskList(query) {
+  const states = query.getAll('state');
+  const text = (query.get('search') ?? '').toLowerCase();
+  const wanted = ['name', 'worker', 'queue'].filter((key) => query.get(key));
+  const found = [...tasks.values()].reverse().filter((task) =>
+    (states.length === 0 || states.includes(task.state)) &&
+    wanted.every((key) => task[key] === query.get(key)) &&
+    (text === '' || `${task.uuid} ${task.name} ${task.args}`.toLowerCase().includes(text)));
+  const sort = query.get('sort') ?? '-seen';
+  const key = sort.replace('-', '');
+  if (key !== 'seen') found.sort((a, b) => ((a[key] ?? '') < (b[key] ?? '') ? -1 : 1) * (sort.startsWith('-') ? -1 : 1));
+  else if (sort === 'seen') found.reverse();
+  const limit = Number(query.get('limit') ?? 50);
+  return { now: clock(), tasks: found.slice(0, limit).map(row), total: found.length, in_memory: tasks.size };
+}
+
+function taskDetail(id) {
+  const task = tasks.get(id);
+  if (!task) return null;
+  const children = [...tasks.values()].filter(({ root }) => root === id).slice(0, 5);
+  const at = (kind) => task.log.findLast(([type]) => type === `task-${kind}`)?.[1] ?? null;
+  return {
+    ...row(task), traceback: task.traceback ?? null, eta: null, expires: null,
+    root_id: task.root ?? task.uuid, parent_id: task.root, children: children.map(row), children_total: children.length,
+    exchange: '', routing_key: task.queue, succeeded: at('succeeded'), failed: at('failed'),
+    retried: at('retried'), revoked: at('revoked'), rejected: null, terminated: false,
+    expired: task.state === 'REVOKED', signum: null, truncated: false, clock: 48_211,
+    timeline: task.log.map(([type, when, host]) => ({ type, at: when, host })),
+  };
+}
+
+function workerDetail(hostname) {
+  const worker = workers.find((other) => other.hostname === hostname);
+  if (!worker) return null;
+  const mine = [...tasks.values()].filter((task) => task.worker === hostname);
+  const inspect = worker.inspected_at === null ? null : {
+    at: worker.inspected_at,
+    stats: { pid: worker.pid, uptime: 5400, prefetch_count: 32, pool: { 'max-concurrency': 8, implementation: 'celery.concurrency.prefork:TaskPool', processes: [4101, 4102, 4103] }, rusage: { utime: 412.2, stime: 38.1, maxrss: 91_240 } },
+    registered: NAMES.map(([name]) => name),
+    active_queues: worker.queues.map((name) => ({ name, exchange: { name, type: 'direct' }, routing_key: name })),
+    conf: { timezone: 'UTC', task_serializer: 'json', task_acks_late: false, worker_prefetch_multiplier: 4, result_backend: 'redis://cache-1.internal:6379/1' },
+    active: [], reserved: mine.filter(({ state }) => state === 'RECEIVED').map(({ uuid: id, name }) => ({ id, name })),
+    scheduled: [], revoked: [],
+  };
+  return { ...worker, inspect, inspect_error: null, running_tasks: mine.filter(({ state }) => state === 'STARTED').map(row) };
+}
+
+function live(request, response, query) {
+  response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
+  const send = (event, data) => response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+  send('hello', { server, version: '0.1.0', now: clock() });
+  const topics = (query.get('topics') ?? '').split(',');
+  let seen = {};
+  let rows = {};
+  let counted = changes;
+  const tick = () => {
+    if (silent) return;
+    const frame = { now: clock() };
+    if (topics.includes('overview')) {
+      const changed = {};
+      for (const [key, value] of Object.entries(overview())) {
+        const text = JSON.stringify(value);
+        if (key !== 'now' && seen[key] !== text) changed[key] = value;
+        seen[key] = text;
+      }
+      frame.overview = changed;
+    }
+    if (topics.includes('workers')) {
+      const set = workers.filter((worker) => {
+        const text = JSON.stringify(worker);
+        const changed = rows[worker.hostname] !== text;
+        rows[worker.hostname] = text;
+        return changed;
+      });
+      frame.workers = { set, gone: [] };
+    }
+    if (topics.includes('tasks')) {
+      const newest = [...new Map(touched.map((task) => [task.uuid, task])).values()].slice(0, 40);
+      frame.tasks = { rows: newest.map(row), changed: changes - counted, total: tasks.size };
+      counted = changes;
+    }
+    touched = touched.slice(0, 200);
+    send('frame', frame);
+  };
+  tick();
+  const timer = setInterval(tick, query.get('hidden') === '1' ? 5000 : 250);
+  request.on('close', () => clearInterval(timer));
+  streams.add(response);
+  response.on('close', () => streams.delete(response));
+}
+const streams = new Set();
+
+function json(response, body, status = 200) {
+  response.writeHead(status, { 'content-type': 'application/json' });
+  response.end(JSON.stringify(body));
+}
+
+const TYPES = { '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.woff2': 'font/woff2', '.html': 'text/html' };
+function page(response, path) {
+  const file = join(DIST, normalize(path));
+  const asset = file.startsWith(DIST) && extname(file) !== '' && existsSync(file);
+  const name = asset ? file : join(DIST, 'index.html');
+  let body = readFileSync(name);
+  if (!asset) body = body.toString().replace('<base href="/" />', `<base href="${PREFIX}/" />`);
+  response.writeHead(200, { 'content-type': TYPES[extname(name)] ?? 'text/plain', 'content-security-policy': POLICY });
+  response.end(body);
+}
+
+function control(url, response) {
+  if (url.pathname === '/mock/broker') {
+    const state = url.searchParams.get('state') ?? 'connected';
+    const down = state !== 'connected';
+    broker = { ...broker, state, since: clock(), error: down ? 'Error 111 connecting to cache-1.internal:6379. Connection refused.' : null, hint: down ? 'Is Redis running there, and is the port open from this machine?' : null };
+  } else if (url.pathname === '/mock/silence') {
+    silent = url.searchParams.get('on') === '1';
+  } else if (url.pathname === '/mock/restart') {
+    server = uuid();
+    tasks.clear();
+    for (const stream of streams) stream.end();
+  } else if (url.pathname === '/mock/streams') {
+    return json(response, { streams: streams.size });
+  }
+  json(response, { broker: broker.state, server, silent });
+}
+
+createServer((request, response) => {
+  const url = new URL(request.url, 'http://mock');
+  if (url.pathname.startsWith('/mock/')) return control(url, response);
+  if (!url.pathname.startsWith(PREFIX)) return json(response, {}, 404);
+  const path = url.pathname.slice(PREFIX.length);
+  const api = /^\/api\/v1\/([a-z.]+)(?:\/(.+))?$/.exec(path);
+  if (!api) return page(response, path);
+  const [, noun, key] = api;
+  const id = key === undefined ? undefined : decodeURIComponent(key);
+  const missing = (what) => json(response, { error: { code: 'not_found', message: `There is no ${what} ${id}.`, hint: null } }, 404);
+  if (noun === 'live') return live(request, response, url.searchParams);
+  if (noun === 'overview') return json(response, overview());
+  if (noun === 'names') return json(response, { names: [...names.values()] });
+  if (noun === 'workers' && id === undefined) return json(response, { now: clock(), workers, broker });
+  if (noun === 'workers') return workerDetail(id) ? json(response, workerDetail(id)) : missing('worker');
+  if (noun === 'tasks' && id === undefined) return json(response, taskList(url.searchParams));
+  if (noun === 'tasks') return taskDetail(id) ? json(response, taskDetail(id)) : missing('task');
+  json(response, {}, 404);
+}).listen(Number(flags.port), '127.0.0.1', () => console.log(`http://127.0.0.1:${flags.port}${PREFIX}/`));

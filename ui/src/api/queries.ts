@@ -1,0 +1,69 @@
+/** What the pages ask for by request, beside the live stream. */
+
+import { QueryClient, keepPreviousData, useQuery } from '@tanstack/react-query';
+
+import { FINISHED } from '~/lib/states';
+
+import { ApiError, type TaskFilter, createClient } from './client';
+
+export const client = createClient(document.baseURI);
+
+export const queryClient = new QueryClient({
+  defaultOptions: {
+    queries: {
+      // An answer like "no such task" is final; only silence is worth another try.
+      retry: (failures, error) => !(error instanceof ApiError) && failures < 2,
+      networkMode: 'always',
+      staleTime: 1_000,
+    },
+  },
+});
+
+export function useTasks(filter: TaskFilter) {
+  return useQuery({
+    queryKey: ['tasks', filter],
+    queryFn: ({ signal }) => client.tasks(filter, signal),
+    placeholderData: keepPreviousData,
+  });
+}
+
+/** One long answer that stays as it is; another `asking` asks anew. */
+export function useTasksOnce(filter: TaskFilter, asking: number) {
+  return useQuery({
+    queryKey: ['tasks-once', filter, asking],
+    queryFn: ({ signal }) => client.tasks(filter, signal),
+    enabled: asking > 0,
+    staleTime: Infinity,
+    gcTime: 0,
+  });
+}
+
+const UNFINISHED_MS = 1_000;
+const FINISHED_MS = 15_000; // children may still come
+
+export function useTask(uuid: string) {
+  return useQuery({
+    queryKey: ['task', uuid],
+    queryFn: ({ signal }) => client.task(uuid, signal),
+    refetchInterval: ({ state }) =>
+      state.data && FINISHED.has(state.data.state) ? FINISHED_MS : UNFINISHED_MS,
+  });
+}
+
+export function useWorker(hostname: string) {
+  return useQuery({
+    queryKey: ['worker', hostname],
+    queryFn: ({ signal }) => client.worker(hostname, signal),
+    refetchInterval: 2_000,
+  });
+}
+
+/** The names of tasks that were seen, for suggestions. */
+export function useNames(enabled: boolean) {
+  return useQuery({
+    queryKey: ['names'],
+    queryFn: ({ signal }) => client.names(signal),
+    staleTime: 30_000,
+    enabled,
+  });
+}

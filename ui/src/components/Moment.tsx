@@ -1,0 +1,32 @@
+/** Moments: relative on the page, absolute in the title. */
+
+import { useNow } from '~/api/live';
+import { NONE, age } from '~/lib/format';
+import { absolute, machine, relative, timeOfDay } from '~/lib/time';
+
+type At = { at: number | null | undefined };
+
+/** `12 s ago`, told anew once a second. */
+export function Ago({ at }: At) {
+  const now = useNow();
+  return at == null ? NONE : <Stamp at={at}>{relative(at, now)}</Stamp>;
+}
+
+/** `12 s`: how long it has been, without the word. */
+export function Since({ at }: At) {
+  const now = useNow();
+  return at == null ? NONE : <Stamp at={at}>{age(now - at)}</Stamp>;
+}
+
+/** `14:03:07.250`: for columns in which moments are compared. */
+export function Clock({ at }: At) {
+  return at == null ? NONE : <Stamp at={at}>{timeOfDay(at)}</Stamp>;
+}
+
+function Stamp({ at, children }: { at: number; children: string }) {
+  return (
+    <time dateTime={machine(at)} title={absolute(at)}>
+      {children}
+    </time>
+  );
+}

@@ -1,0 +1,99 @@
+/** The route table. Every address is a page that can be shared. */
+
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  redirect,
+} from '@tanstack/react-router';
+
+import { Empty, Trouble } from './components/Notice';
+import { Page } from './components/shell/Page';
+import { Shell } from './components/shell/Shell';
+import { readTaskSearch } from './lib/task-query';
+import { parseSearch, stringifySearch } from './lib/url';
+import { readWorkerSearch } from './lib/worker-query';
+import { OverviewPage } from './pages/overview/OverviewPage';
+
+// The Overview comes with the page; the others follow in an idle moment, so that a click on them
+// does not wait either.
+const WorkersPage = lazyRouteComponent(() => import('./pages/workers/WorkersPage'), 'WorkersPage');
+const WorkerPage = lazyRouteComponent(() => import('./pages/worker/WorkerPage'), 'WorkerPage');
+const TasksPage = lazyRouteComponent(() => import('./pages/tasks/TasksPage'), 'TasksPage');
+const TaskPage = lazyRouteComponent(() => import('./pages/task/TaskPage'), 'TaskPage');
+
+export function loadAllPages(): void {
+  for (const page of [WorkersPage, TasksPage, TaskPage, WorkerPage]) {
+    // A page that does not load now is asked for again when someone goes there.
+    page.preload?.()?.catch(() => undefined);
+  }
+}
+
+const root = createRootRoute({
+  component: Shell,
+  notFoundComponent: () => (
+    <Page title="No such page">
+      <Empty title="There is no page at this address.">The pages are in the menu.</Empty>
+    </Page>
+  ),
+  errorComponent: ({ error }) => (
+    <Page title="Trouble">
+      <Trouble error={error instanceof Error ? error : new Error(String(error))}>This is a fault of the page. Reloading it may help.</Trouble>
+    </Page>
+  ),
+});
+
+const overview = createRoute({ getParentRoute: () => root, path: '/', component: OverviewPage });
+
+const workers = createRoute({
+  getParentRoute: () => root,
+  path: '/workers',
+  validateSearch: readWorkerSearch,
+  component: WorkersPage,
+});
+
+const worker = createRoute({
+  getParentRoute: () => root,
+  path: '/workers/$hostname',
+  component: WorkerPage,
+});
+
+const tasks = createRoute({
+  getParentRoute: () => root,
+  path: '/tasks',
+  validateSearch: readTaskSearch,
+  component: TasksPage,
+});
+
+const task = createRoute({
+  getParentRoute: () => root,
+  path: '/tasks/$uuid',
+  component: TaskPage,
+});
+
+// Flower's addresses, so that links in old alerts and wikis arrive.
+const flowerWorker = createRoute({
+  getParentRoute: () => root,
+  path: '/worker/$hostname',
+  beforeLoad: ({ params }) => redirect({ to: '/workers/$hostname', params, replace: true, throw: true }),
+});
+const flowerTask = createRoute({
+  getParentRoute: () => root,
+  path: '/task/$uuid',
+  beforeLoad: ({ params }) => redirect({ to: '/tasks/$uuid', params, replace: true, throw: true }),
+});
+
+export const router = createRouter({
+  routeTree: root.addChildren([overview, workers, worker, tasks, task, flowerWorker, flowerTask]),
+  basepath: new URL(document.baseURI).pathname,
+  parseSearch,
+  stringifySearch,
+  scrollRestoration: true,
+});
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: typeof router;
+  }
+}
