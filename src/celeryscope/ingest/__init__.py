@@ -1,0 +1,1 @@
+"""Events from the broker: sources, the decoder, and the one fan-out behind them."""
