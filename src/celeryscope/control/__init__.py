@@ -1,0 +1,1 @@
+"""Remote control: what the workers answer when they are asked."""
