@@ -581,8 +581,11 @@ class ClusterState:
 
     def _describe(self, task: Task, event: Event) -> None:
         """Take what a sent or received event says of the task itself."""
-        if task.name is None and event.name is not None:
-            self._named(task, event.name)
+        if event.name is not None and event.name != task.name:
+            if task.name is None:
+                self._named(task, event.name)
+            elif _tells_the_latest(event, task):
+                self._renamed(task, event.name, event.timestamp)
         if task.args is None and event.args is not None:
             task.args = self._text(task, event.args)
         if task.kwargs is None and event.kwargs is not None:
@@ -594,8 +597,23 @@ class ClusterState:
             task.expires = event.expires
         if event.root_id is not None:
             task.root_id = event.root_id if event.root_id != task.uuid else task.uuid
-        if event.parent_id is not None:
-            task.parent_id = event.parent_id
+        # A retry is sent by the task itself, which is then said to be its own parent.
+        parent = event.parent_id
+        if parent is not None and (parent != task.uuid or task.parent_id is None):
+            task.parent_id = parent
+
+    def _renamed(self, task: Task, name: str, at: float) -> None:
+        """Take note that another task runs under the id: what comes from now on is told of it."""
+        assert task.name is not None
+        task.renamed = (at, task.name)
+        stats = self.names.get(name)
+        if stats is None and len(self.names) < self.max_names:
+            stats = self.names[name] = NameStats(name)
+        task.name = stats.name if stats is not None else name
+        freed = len(task.args or "") + len(task.kwargs or "")
+        task.text_bytes -= freed
+        self.text_bytes -= freed
+        task.args = task.kwargs = None
 
     def _named(self, task: Task, name: str) -> None:
         stats = self.names.get(name)
@@ -740,6 +758,12 @@ _OF_EVENTS = frozenset(state for _, state in TASK_EVENTS.values())
 _ENDED = FINISHED | {RETRY}
 #: Fields of the events that do not carry the task's name.
 _NAMELESS = ("started", "succeeded", "failed", "retried", "revoked", "rejected")
+
+
+def _tells_the_latest(event: Event, task: Task) -> bool:
+    """Say whether no event that carries a name was made after this one."""
+    times = [at for kind, at, _, _ in task.log if kind in ("sent", "received")]
+    return event.timestamp >= max(task.sent or 0.0, task.received or 0.0, *times)
 
 
 def _last_seen(worker: Worker) -> float:

@@ -39,6 +39,7 @@ _GATHER_SECONDS = 0.004
 _PING_SECONDS = 10.0
 _SILENCE_SECONDS = 30.0
 _FIRST_BACKOFF_SECONDS, _LAST_BACKOFF_SECONDS = 0.1, 5.0
+_STEADY_SECONDS = 1.0  # a connection that held this long was a good one
 _LARGE_BACKLOG_BYTES = 16 * 1024 * 1024
 # glibc has it; elsewhere memory comes back by itself or not at all.
 _malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
@@ -117,7 +118,7 @@ class RedisSource:
                 sink.disconnected(str(trouble), trouble.hint)
             except (OSError, hiredis.HiredisError) as trouble:
                 sink.disconnected(f"{self.url}: {_said(trouble)}", _hint(trouble))
-            if time.monotonic() - began > 2 * _LAST_BACKOFF_SECONDS:
+            if time.monotonic() - began > _STEADY_SECONDS:
                 backoff = _FIRST_BACKOFF_SECONDS
             sink.idle()
             stop.wait(backoff)

@@ -65,6 +65,8 @@ class Task(msgspec.Struct, gc=False):
     # every event; the times above then tell of the run that counts.
     log: tuple[tuple[str, float, str, int], ...] = ()
     custom: tuple[tuple[str, float], ...] = ()  # (custom state, time)
+    # Task.replace runs another task under the id: since when, and the name before.
+    renamed: tuple[float, str] | None = None
 
     @property
     def finished(self) -> bool:

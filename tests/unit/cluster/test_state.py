@@ -264,6 +264,33 @@ def test_a_secret_is_masked_before_the_text_is_cut() -> None:
     assert state.tasks["a"].args == "x" * 60 + "***"
 
 
+def test_a_task_that_replaces_itself_has_the_name_and_arguments_of_what_runs_now() -> None:
+    told = life()
+    told[3:] = [
+        event("task-sent", 0.4, uuid="a", name="shop.refund", args="(2,)", hostname="gen@h"),
+        event("task-received", 0.5, uuid="a", name="shop.refund", args="(2,)"),
+        event("task-started", 0.6, uuid="a"),
+        event("task-succeeded", 0.7, uuid="a", runtime=0.1),
+    ]
+    state = folded(told)
+    task = state.tasks["a"]
+    assert (task.name, task.args, task.state) == ("shop.refund", "(2,)", "SUCCESS")
+    assert state.names["shop.pay"].started == 1
+    assert state.names["shop.pay"].succeeded == 0
+    assert state.names["shop.refund"].succeeded == 1
+    assert state.text_bytes == task.text_bytes
+    folded([event("task-sent", -0.5, uuid="a", name="shop.pay", hostname="late@h")], state)
+    assert task.name == "shop.refund"
+
+
+def test_a_retry_does_not_make_a_task_its_own_parent() -> None:
+    told = life()
+    told[0] = msgspec.structs.replace(told[0], parent_id="chain")
+    again = event("task-sent", 0.4, uuid="a", name="shop.pay", parent_id="a", retries=1)
+    assert folded([*told[:3], again]).tasks["a"].parent_id == "chain"
+    assert folded([again, *told[:3]]).tasks["a"].parent_id == "chain"
+
+
 def test_a_worker_is_told_by_its_heartbeats() -> None:
     state = folded([heartbeat(0.0, kind="worker-online", processed=0), heartbeat(2.0, processed=7)])
     worker = state.workers[WORKER]

@@ -406,7 +406,12 @@ def overview(services: Services, _path: Mapping[str, str], _query: NoQuery) -> O
         rate=_rates(services, now, totals),
         activity=_activity(services),
         queues=[
-            Queue(name=q.name, messages=q.messages, consumers=q.consumers, error=q.error)
+            Queue(
+                name=q.name,
+                messages=q.messages,
+                consumers=q.consumers,
+                error=q.error or services.queues.error,  # of the last reading: these are older
+            )
             for _, q in sorted(services.queues.latest.items())
         ],
         gaps=_gaps(services),

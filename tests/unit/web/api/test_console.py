@@ -89,6 +89,13 @@ async def test_an_empty_cluster_is_shown_as_empty_and_a_broken_one_as_broken(
     assert (told.broker.state, told.broker.error) == ("disconnected", "Connection refused")
 
 
+async def test_depths_that_could_not_be_read_again_are_not_shown_as_fresh(cluster: Cluster) -> None:
+    cluster.queues.put(QueueDepth("high", 3))
+    cluster.queues.error = "the broker does not answer"
+    told = await get(cluster, "/overview", console.Overview)
+    assert [(q.messages, q.error) for q in told.queues] == [(3, "the broker does not answer")]
+
+
 async def test_a_worker_shows_its_heartbeat_and_what_inspect_told(cluster: Cluster) -> None:
     cluster.feed([heartbeat(), *life(state="STARTED")])
     queues = [{"name": "low"}, {"name": "high"}]
