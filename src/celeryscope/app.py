@@ -1,0 +1,508 @@
+"""The composition root: from a Config to a running console. The only place where rooms meet."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import re
+import signal
+import socket
+import ssl
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from celeryscope import __version__, ports
+from celeryscope.broker.base import QueuePoller
+from celeryscope.broker.open import open_depths
+from celeryscope.cluster import liveness
+from celeryscope.cluster.accounting import Accounting
+from celeryscope.cluster.state import ClusterState
+from celeryscope.config.load import is_loopback
+from celeryscope.config.settings import Config, masker
+from celeryscope.control.app import make_app, overrule
+from celeryscope.control.inspect import Inspector
+from celeryscope.errors import CeleryscopeError, ConfigError, PortInUse
+from celeryscope.ingest.open import broker_url, open_source
+from celeryscope.ingest.pipeline import Pipeline
+from celeryscope.ingest.source import Source
+from celeryscope.metrics.catalog import Catalog, Limits
+from celeryscope.metrics.collectors import (
+    BuildCollector,
+    IngestCollector,
+    ProcessCollector,
+    QueuesCollector,
+    TasksCollector,
+    WorkersCollector,
+    queue_names,
+)
+from celeryscope.metrics.recorder import Recorder, sole_queue
+from celeryscope.metrics.registry import Metrics
+from celeryscope.model.event import Event
+from celeryscope.model.worker import Worker
+from celeryscope.web import app as web
+from celeryscope.web.services import Broker, IngestStats, Services, Vitals
+
+logger = logging.getLogger(__name__)
+
+_ASSETS = Path(__file__).parent / "web" / "dist"
+#: A worker that is gone stays on the page for this long; its metrics go earlier.
+_REMEMBERED_SECONDS = 86_400.0
+_RETIRE_EVERY_SECONDS = 5.0
+_ENABLE_EVENTS_SECONDS = 5.0
+_SWITCH_SECONDS = 0.001
+
+
+class Watch:
+    """Everything that watches one broker: the source, the fold behind it, and its metrics."""
+
+    def __init__(self, config: Config, *, celery_app: Any, exporter: bool) -> None:
+        self.config = config
+        self.app = celery_app
+        self.started_at = time.time()
+        mask = masker(config.mask)
+        self.state = ClusterState(
+            max_tasks=config.max_tasks,
+            max_workers=config.max_workers,
+            max_names=config.max_task_names,
+            max_text_bytes=config.max_text_bytes,
+            # The exporter shows no texts; it needs names, times and the class of an exception.
+            max_text_chars=256 if exporter else config.max_text_chars,
+            mask=mask,
+        )
+        self.accounting = Accounting()
+        self.source = build_source(config, celery_app=celery_app)
+        self.inspector = Inspector(
+            app=celery_app,
+            timeout_seconds=config.reply_timeout,
+            interval_seconds=config.inspect_interval,
+            enable_events_seconds=_ENABLE_EVENTS_SECONDS if config.enable_events else None,
+            mask=mask,
+        )
+        self.queues = QueuePoller(
+            depths=open_depths(app=celery_app, broker_api=config.broker_api or None),
+            queues=self._queue_names,
+            interval_seconds=config.queue_interval,
+        )
+        self.recorder = build_recorder(config, queues_of=self._queues_of)
+        self.metrics = Metrics(recorder=self.recorder, collectors=self._collectors())
+        self.pipeline = Pipeline(
+            fold=self._fold,
+            tick=self._tick,
+            losses=self.accounting,
+            transport=self.source.transport,
+            url=self.source.url,
+            max_message_bytes=config.max_message_bytes,
+        )
+        self._stop = threading.Event()
+        self._retired_at = 0.0
+        self._thread = threading.Thread(
+            target=self.source.run, args=(self.pipeline, self._stop), name="source", daemon=True
+        )
+
+    def start(self) -> None:
+        """Begin to read; no trouble with the broker ends it."""
+        self._thread.start()
+        self.inspector.start()
+        self.queues.start()
+
+    def stop(self) -> None:
+        """End, in reverse order."""
+        self.queues.stop()
+        self.inspector.stop()
+        self._stop.set()
+        self._thread.join(5.0)
+
+    # ------------------------------------------------------------------ in the source's thread
+
+    def _fold(self, events: Sequence[Event], received_at: float) -> None:
+        with self.state.lock:
+            before = self.state.totals.get("worker-online")
+            applied = self.state.apply(events, received_at)
+        if self.state.totals.get("worker-online") != before:
+            for event, _, worker in applied:
+                if event.type == "worker-online" and worker is not None:
+                    self.inspector.welcome(worker.hostname)
+        # Not `received_at`: what waits for a name or queue waits by the time we work, so that a
+        # backlog does not cut the waiting short.
+        self.recorder.record(applied, time.time())
+
+    def _tick(self, now: float) -> None:
+        with self.state.lock:
+            self.state.tick(now)
+        self.recorder.tick(now, self.state.workers)
+        if now - self._retired_at >= _RETIRE_EVERY_SECONDS:
+            self._retired_at = now
+            self._retire(now)
+
+    def _retire(self, now: float) -> None:
+        """Let go of what belongs to workers that are gone: first their series, then the rest."""
+        after = self.config.purge_offline_workers
+        if not after:
+            return
+        for worker in list(self.state.workers.values()):
+            silent = now - worker.last_seen
+            if silent < after or self.worker_status(worker, now) != "offline":
+                continue
+            if not worker.retired:
+                worker.retired = True
+                self.recorder.retire_worker(worker.hostname)
+                self.inspector.forget(worker.hostname)
+            if silent >= max(after, _REMEMBERED_SECONDS):
+                with self.state.lock:
+                    self.state.forget_worker(worker.hostname)
+
+    # ------------------------------------------------------------------ for the others
+
+    def worker_status(self, worker: Worker, now: float) -> liveness.Status:
+        status = self.pipeline.status
+        return liveness.status(
+            worker, now, blind_since=status.blind_since, blind_until=status.blind_until
+        )
+
+    def broker(self) -> Broker:
+        status = self.pipeline.status
+        return Broker(
+            transport=status.transport,
+            url=status.url,
+            state=status.state,
+            since=status.since,
+            error=status.error,
+            hint=status.hint,
+        )
+
+    def ingest(self) -> IngestStats:
+        return IngestStats(
+            lag_seconds=max(0.0, self.pipeline.backlog_seconds + self.state.last_event_lag),
+            buffer_bytes=self.pipeline.buffer_bytes,
+            buffer_limit_bytes=self.config.event_buffer_bytes,
+            mask_active=self.state.mask is not None,
+            label_overflow=self.recorder.overflow(),
+        )
+
+    def ready(self) -> bool:
+        return self.pipeline.status.state == "connected"
+
+    def vitals(self) -> dict[str, Any]:
+        return {
+            "broker": self.broker,
+            "render_metrics": self.metrics.render,
+            "ready": self.ready,
+        }
+
+    def services(self) -> Services:
+        """Everything the console shows."""
+        return Services(
+            **self.vitals(),
+            state=self.state,
+            accounting=self.accounting,
+            inspector=self.inspector,
+            queues=self.queues,
+            ingest=self.ingest,
+            worker_status=self.worker_status,
+            version=__version__,
+            started_at=self.started_at,
+        )
+
+    # ------------------------------------------------------------------ parts
+
+    def _queues_of(self) -> Mapping[str, Sequence[str]]:
+        return {host: queue_names(told) for host, told in self.inspector.latest.items()}
+
+    def _queue_names(self) -> Iterator[str]:
+        yield from self.config.queues
+        for queues in self._queues_of().values():
+            yield from queues
+        with self.state.lock:
+            sent_to = list(self.state.queues)
+        yield from sent_to
+
+    def _online(self, hostname: str) -> bool:
+        worker = self.state.workers.get(hostname)
+        return worker is not None and self.worker_status(worker, time.time()) != "offline"
+
+    def _collectors(self) -> list[Any]:
+        return [
+            WorkersCollector(state=self.state, status=self.worker_status),
+            TasksCollector(state=self.state, recorder=self.recorder),
+            QueuesCollector(
+                depths=lambda: self.queues.latest,
+                inspections=lambda: self.inspector.latest,
+                online=self._online,
+            ),
+            IngestCollector(
+                state=self.state,
+                losses=self.accounting,
+                ingest=self.ingest,
+                connected=self.ready,
+                recorder=self.recorder,
+            ),
+            BuildCollector(version=__version__),
+            ProcessCollector(),
+        ]
+
+
+def build_source(config: Config, *, celery_app: Any) -> Source:
+    """Make what reads the events of the configured broker."""
+    conf = celery_app.conf
+    return open_source(
+        config.broker,
+        transport_options=conf.broker_transport_options,
+        tls=conf.broker_use_ssl or None,
+        login_method=conf.broker_login_method,
+        event_exchange=config.event_exchange,
+        event_queue_prefix=config.event_queue_prefix,
+        event_queue_ttl_seconds=config.event_queue_ttl,
+        event_queue_expires_seconds=config.event_queue_expires,
+        event_queue_exclusive=bool(conf.get("event_queue_exclusive", False)),
+        event_queue_durable=bool(conf.get("event_queue_durable", False)),
+        connect_timeout_seconds=config.connect_timeout,
+        buffer_bytes=config.event_buffer_bytes,
+        max_message_bytes=config.max_message_bytes,
+    )
+
+
+def build_recorder(
+    config: Config, *, queues_of: Callable[[], Mapping[str, Sequence[str]]]
+) -> Recorder:
+    """Make what counts events, for the sets of metrics that are asked for."""
+    sets = ["own"]
+    sets += ["flower"] if config.metrics_flower else []
+    sets += ["celery"] if config.metrics_celery else []
+    try:
+        catalog = Catalog(
+            sets=sets,
+            celery_prefix=config.metric_prefix,
+            celery_static_labels=config.static_label,
+        )
+        return Recorder(
+            catalog=catalog,
+            limits=Limits(names=config.max_task_names, label_sets=config.max_series),
+            flower_buckets=config.task_runtime_metric_buckets,
+            celery_buckets=config.task_runtime_metric_buckets,
+            default_queue=config.default_queue_name,
+            queue_of=sole_queue(queues_of),
+            generic_hostname_sent=config.generic_hostname_task_sent_metric,
+            generic_hostname_tasks=config.generic_hostname_worker_task_metric,
+        )
+    except ValueError as trouble:
+        raise ConfigError(f"The metrics cannot be made: {trouble}") from trouble
+
+
+# ---------------------------------------------------------------------- serving
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Listening:
+    """Where we listen."""
+
+    socket: socket.socket
+    path: Path | None  # of a Unix socket
+    shown: str
+
+    def close(self) -> None:
+        """End it, and take the path of a Unix socket away."""
+        self.socket.close()
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
+
+
+def serve(config: Config, *, celery_app: Any = None, exporter: bool = False) -> int:
+    """Run the console, or the exporter, until SIGINT or SIGTERM; returns the exit status.
+
+    For the main thread. Raises PortInUse and ConfigError before anything is started; a broker
+    that cannot be reached is no error, it is shown and tried again.
+    """
+    log_to_stderr(config.log_level)
+    # The source's thread must get its turn while a page is made: see ingest.redis.
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    _check_certificate(config)
+    listening = _listen(config)
+    try:
+        return _run(config, listening, celery_app=celery_app, exporter=exporter)
+    finally:
+        listening.close()
+
+
+def _run(config: Config, listening: _Listening, *, celery_app: Any, exporter: bool) -> int:
+    url, tls = broker_url(config.broker), config.broker_tls()
+    if celery_app is not None:
+        app = celery_app
+        overrule(app, broker_url=url, transport_options=config.transport_options, tls=tls)
+    else:
+        app = make_app(
+            url,
+            transport_options=config.transport_options,
+            tls=tls,
+            connect_timeout_seconds=config.connect_timeout,
+            event_exchange=config.event_exchange,
+            default_queue=config.default_queue_name,
+        )
+    watch = Watch(config, celery_app=app, exporter=exporter)
+    hosts = _allowed_hosts(config)
+    if exporter:
+        page = web.build_exporter(
+            Vitals(**watch.vitals()), url_prefix=config.url_prefix, allowed_hosts=hosts
+        )
+    else:
+        page = web.build(
+            watch.services(),
+            url_prefix=config.url_prefix,
+            assets_dir=_ASSETS,
+            allowed_hosts=hosts,
+        )
+    server = _Server(_server_config(config, page), on_exit=page.close)
+    before = {number: signal.signal(number, _nothing) for number in (signal.SIGINT, signal.SIGTERM)}
+    watch.start()
+    logger.info(
+        "Celeryscope %s at %s, events from %s", __version__, listening.shown, watch.source.url
+    )
+    try:
+        server.run(sockets=[listening.socket])
+    finally:
+        watch.stop()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return 0 if server.started else 1
+
+
+class _Server(uvicorn.Server):
+    """Tells the application at once when it is to stop, since live streams have no end."""
+
+    def __init__(self, config: uvicorn.Config, *, on_exit: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_exit = on_exit
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        self._on_exit()
+        super().handle_exit(sig, frame)
+
+
+def _server_config(config: Config, page: Any) -> uvicorn.Config:
+    return uvicorn.Config(
+        page,
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        timeout_graceful_shutdown=3,
+        ssl_certfile=config.certfile,
+        ssl_keyfile=config.keyfile,
+        ssl_ca_certs=str(config.ca_certs) if config.ca_certs else None,
+    )
+
+
+def _listen(config: Config) -> _Listening:
+    """Open the socket before anything else is started, so that a taken port is said at once."""
+    prefix = config.url_prefix.strip("/")
+    if config.unix_socket is not None:
+        return _listen_at(config.unix_socket)
+    try:
+        found = socket.getaddrinfo(
+            config.address or None, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+    except OSError as trouble:
+        raise ConfigError(f"The address {config.address!r} is not known: {trouble}") from trouble
+    family, kind, protocol, _, where = found[0]
+    listener = socket.socket(family, kind, protocol)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(where)
+    except OSError as trouble:
+        listener.close()
+        if trouble.errno in _TAKEN:
+            free = ports.next_free(config.address, config.port)
+            raise PortInUse(config.address, config.port, free_port=free) from trouble
+        raise CeleryscopeError(
+            f"{config.address}:{config.port} cannot be listened on: {trouble.strerror}"
+        ) from trouble
+    listener.listen(2048)
+    scheme = "https" if config.certfile else "http"
+    host = f"[{config.address}]" if ":" in config.address else config.address or "0.0.0.0"
+    port = listener.getsockname()[1]
+    shown = f"{scheme}://{host}:{port}/{prefix + '/' if prefix else ''}"
+    return _Listening(socket=listener, path=None, shown=shown)
+
+
+def _listen_at(path: Path) -> _Listening:
+    """Listen on a Unix socket; one that nobody answers at any more is replaced."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        if path.is_socket():
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+                if probe.connect_ex(str(path)) == 0:
+                    raise CeleryscopeError(
+                        f"{path} is already in use. Stop the program that listens there, or "
+                        "choose another path: --unix-socket PATH"
+                    )
+            path.unlink()
+        listener.bind(str(path))
+        path.chmod(0o666)  # as a port: whoever is on this machine
+    except OSError as trouble:
+        listener.close()
+        why = trouble.strerror or trouble
+        raise CeleryscopeError(f"{path} cannot be listened on: {why}") from trouble
+    except CeleryscopeError:
+        listener.close()
+        raise
+    listener.listen(2048)
+    return _Listening(socket=listener, path=path, shown=f"unix:{path}")
+
+
+def _check_certificate(config: Config) -> None:
+    """Say in a sentence, before anything is started, what is wrong with the files of HTTPS."""
+    if not config.certfile or not config.keyfile:
+        return
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(config.certfile, config.keyfile)
+        if config.ca_certs:
+            context.load_verify_locations(config.ca_certs)
+    except OSError as trouble:  # ssl.SSLError is one
+        raise ConfigError(
+            f"The certificate for HTTPS cannot be used: {trouble.strerror or trouble} "
+            "(--certfile, --keyfile, --ca-certs)"
+        ) from trouble
+
+
+def _allowed_hosts(config: Config) -> set[str] | None:
+    """Guard a console that needs no login against pages that rebind their host name to it."""
+    if config.unix_socket is not None or not is_loopback(config.address):
+        return None
+    return {*web.LOOPBACK_HOSTS, config.address.lower(), *config.allowed_hosts}
+
+
+def log_to_stderr(level: str) -> None:
+    """Log to stderr, once, unless the program around us logs already."""
+    root = logging.getLogger()
+    if not root.handlers:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(_Lines("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        root.addHandler(handler)
+    logging.getLogger("celeryscope").setLevel(level.upper())
+
+
+class _Lines(logging.Formatter):
+    """One record, one line: what came from outside cannot forge another."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        if record.exc_info or record.stack_info:
+            return super().format(record)
+        return _CONTROL.sub(lambda found: repr(found[0])[1:-1], super().format(record))
+
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def _nothing(_number: int, _frame: Any) -> None:
+    """Take a signal that the server has handled already and raises again as it leaves."""
+
+
+_TAKEN = {errno.EADDRINUSE}

@@ -1,0 +1,259 @@
+"""The commands: celeryscope serve · demo · exporter, and `celery -A proj scope`.
+
+Their options are made from the table of settings. What is heavy to import is imported by the
+command that needs it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from celeryscope import __version__
+from celeryscope.config import SETTINGS, Config, Given, Loaded, Setting, load
+from celeryscope.config.load import dialect_of
+from celeryscope.config.settings import GROUPS, LOGIN, MEANINGLESS, Command
+from celeryscope.errors import CeleryscopeError, ConfigError, SourceError
+
+EXIT_CONFIG = 2
+EXIT_FAILED = 1
+DEMO_OPTIONS = ("address", "port", "url_prefix", "insecure", "data_dir")
+
+
+class SettingOption(click.Option):
+    """A flag for one setting. Values stay texts here: config says what is wrong with them."""
+
+    def __init__(self, setting: Setting, command: Command) -> None:
+        self.setting = setting
+        default = setting.shown_default(command)
+        unit = f" {setting.unit}" if setting.unit != "bytes" else ""
+        facts = [f"default: {default}{unit}".rstrip()] if default else []
+        super().__init__(
+            [name for name in (setting.name, setting.short, setting.flag) if name],
+            metavar=setting.kind.metavar,
+            help=f"{setting.sentence}  ({'; '.join([*facts, setting.env])})",
+            multiple=setting.multiple,
+            allow_from_autoenv=False,  # `celery` would read CELERY_SCOPE_PORT, too
+            **_optional_value(setting.is_switch),
+        )
+
+
+class SettingsCommand(click.Command):
+    """A command whose options are the settings, shown by group, and its dialect's names."""
+
+    def __init__(self, command: Command, **kwargs: Any) -> None:
+        settings = [setting for setting in SETTINGS if command in setting.commands]
+        super().__init__(
+            params=[*(SettingOption(s, command) for s in settings), *_foreign_options(command)],
+            # Flower's --max_tasks and --max-tasks are the same.
+            context_settings={
+                "token_normalize_func": lambda token: token.replace("_", "-"),
+                "max_content_width": 100,
+            },
+            epilog=_epilog(command),
+            **kwargs,
+        )
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for group in GROUPS:
+            rows = [
+                record
+                for param in self.params
+                if isinstance(param, SettingOption) and param.setting.group == group
+                if (record := param.get_help_record(ctx))
+            ]
+            if rows:
+                with formatter.section(group):
+                    formatter.write_dl(rows, col_max=28)
+
+
+def _optional_value(is_switch: bool) -> dict[str, Any]:
+    """A switch may stand alone, or as Flower's users write it: --debug=True."""
+    return {"is_flag": False, "flag_value": "on"} if is_switch else {}
+
+
+def _foreign_options(command: Command) -> Iterator[click.Option]:
+    """Options of the tool whose place the command takes; not shown in --help."""
+    dialect = dialect_of(command)
+    if dialect is None:
+        return
+    for setting in SETTINGS:
+        for alias in setting.aliases:
+            if alias.dialect == dialect:
+                switch = setting.is_switch or alias.decides
+                yield _hidden(alias.name, multiple=setting.multiple, switch=switch)
+    nothing = MEANINGLESS[dialect].keys() | (LOGIN if dialect == "flower" else set())
+    for name in sorted(nothing):
+        yield _hidden(name, multiple=True, switch=True)
+
+
+def _hidden(name: str, *, multiple: bool, switch: bool) -> click.Option:
+    return click.Option(
+        [name, "--" + name.replace("_", "-")],
+        hidden=True,
+        multiple=multiple,
+        allow_from_autoenv=False,
+        **_optional_value(switch),
+    )
+
+
+def _epilog(command: Command) -> str:
+    other = "celery-exporter's" if command == "exporter" else "Flower's"
+    prefix = "CE_" if command == "exporter" else "FLOWER_"
+    return (
+        f"Each option can also be set as the variable named with it, and in the file. {other} "
+        f"options and {prefix}… variables are taken where they mean the same."
+    )
+
+
+def _flags(values: dict[str, Any]) -> Iterator[Given]:
+    for name, value in values.items():
+        if value is not None and value != ():
+            yield Given(name, value, "--" + name.replace("_", "-"))
+
+
+def _from_app(app: Any) -> Iterator[Given]:
+    """What a Celery app says about its broker, events and queues."""
+    conf = app.conf
+    broker = conf.broker_read_url or conf.broker_url
+    if isinstance(broker, list | tuple):
+        broker = ";".join(broker)
+    if not broker:
+        broker = app.connection_for_read().as_uri(include_password=True)
+    yield Given("broker", broker, "the app's broker_url")
+    for ours, celerys in (
+        ("transport_options", "broker_transport_options"),
+        ("broker_use_ssl", "broker_use_ssl"),
+        ("event_exchange", "event_exchange"),
+        ("event_queue_prefix", "event_queue_prefix"),
+        ("event_queue_ttl", "event_queue_ttl"),
+        ("event_queue_expires", "event_queue_expires"),
+        ("default_queue_name", "task_default_queue"),
+    ):
+        if (value := conf.get(celerys)) is not None:
+            yield Given(ours, value, f"the app's {celerys}")
+    yield Given("queues", list(app.amqp.queues), "the app's task_queues")
+
+
+def _loaded(command: Command, values: dict[str, Any], app: Any = None) -> Loaded:
+    loaded = load(
+        command=command,
+        flags=_flags(values),
+        env=os.environ,
+        app=_from_app(app) if app is not None else (),
+        directory=Path.cwd(),
+    )
+    for notice in (*loaded.notices, *loaded.warnings):
+        click.echo(f"celeryscope: {notice}", err=True)
+    return loaded
+
+
+def _serve(config: Config, *, app: Any = None, exporter: bool = False) -> int:
+    from celeryscope.app import serve
+
+    return serve(config, celery_app=app, exporter=exporter)
+
+
+def _told(error: CeleryscopeError) -> int:
+    """Say what went wrong in a sentence; returns the exit status."""
+    hint = error.hint if isinstance(error, SourceError) else ""
+    click.echo(f"celeryscope: {error}" + (f"\n{hint}" if hint else ""), err=True)
+    return EXIT_CONFIG if isinstance(error, ConfigError) else EXIT_FAILED
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="celeryscope", message="%(prog)s %(version)s")
+def main() -> None:
+    """See and steer Celery: live tasks, workers and queues, and the metrics."""
+
+
+def _serve_command(**values: Any) -> None:
+    """Watch the cluster behind a broker: the page, the API and /metrics."""
+    context = click.get_current_context()
+    try:
+        code = _serve(_loaded("serve", values).config)
+    except CeleryscopeError as error:
+        code = _told(error)
+    context.exit(code)
+
+
+def _exporter_command(**values: Any) -> None:
+    """Only /metrics and the health answers: no page, nothing kept."""
+    context = click.get_current_context()
+    try:
+        code = _serve(_loaded("exporter", values).config, exporter=True)
+    except CeleryscopeError as error:
+        code = _told(error)
+    context.exit(code)
+
+
+def _scope_command(**values: Any) -> None:
+    """Watch this app's cluster with Celeryscope: the page, the API and /metrics."""
+    context = click.get_current_context()
+    app = context.obj.app
+    try:
+        code = _serve(_loaded("scope", values, app).config, app=app)
+    except CeleryscopeError as error:
+        code = _told(error)
+    context.exit(code)
+
+
+def _demo_command(*, broker_port: int | None, rate: float, **values: Any) -> None:
+    """A real little Celery cluster on this machine, and the console over it."""
+    from celeryscope.demo import run
+
+    context = click.get_current_context()
+    try:
+        config = _loaded("demo", values).config
+        if config.insecure:
+            os.environ["CELERYSCOPE_INSECURE"] = "on"  # for the console, a process of its own
+        code = run(
+            address=config.address,
+            port=config.port,
+            url_prefix=config.url_prefix,
+            data_dir=config.data_dir,
+            broker_port=broker_port,
+            rate=rate,
+        )
+    except CeleryscopeError as error:
+        code = _told(error)
+    context.exit(code)
+
+
+scope = SettingsCommand("scope", name="scope", callback=_scope_command, help=_scope_command.__doc__)
+main.add_command(
+    SettingsCommand("serve", name="serve", callback=_serve_command, help=_serve_command.__doc__)
+)
+main.add_command(
+    SettingsCommand(
+        "exporter", name="exporter", callback=_exporter_command, help=_exporter_command.__doc__
+    )
+)
+main.add_command(
+    click.Command(
+        "demo",
+        callback=_demo_command,
+        help=_demo_command.__doc__,
+        params=[
+            *(SettingOption(s, "demo") for s in SETTINGS if s.name in DEMO_OPTIONS),
+            click.Option(
+                ["--broker-port"],
+                type=click.IntRange(1, 65535),
+                help="Port of the demo's broker.  (default: a free one)",
+            ),
+            click.Option(
+                ["--rate"],
+                type=click.FloatRange(0, min_open=True),
+                default=1.0,
+                help="How busy the shop is; 2 is twice as busy.  (default: 1)",
+            ),
+        ],
+    )
+)
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,567 @@
+"""SETTINGS: what can be set, one row each, and Config, which holds the values.
+
+The fields of Config are the table: a setting has one name everywhere. As a flag it is
+`--max-tasks`, in the environment CELERYSCOPE_MAX_TASKS, in a file `max_tasks`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar, cast
+
+from celeryscope.config import kinds
+from celeryscope.config.kinds import Kind
+
+Dialect = Literal["flower", "exporter"]  # exporter: danihodovic/celery-exporter
+Command = Literal["serve", "scope", "exporter", "demo"]
+
+ALL: frozenset[Command] = frozenset({"serve", "scope", "exporter"})
+CONSOLE: frozenset[Command] = frozenset({"serve", "scope"})
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Alias:
+    """Another tool's name for a setting, and how its value becomes ours."""
+
+    name: str
+    dialect: Dialect
+    convert: Callable[[Any], Any] | None = None  # gives None for "as if not given"
+    differs: str = ""  # what is different about its values, for the documentation
+    decides: bool = False  # a switch; on, it goes before other values of the same source
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One row of the table."""
+
+    name: str
+    kind: Kind
+    default: Any
+    sentence: str
+    group: str
+    unit: str
+    aliases: tuple[Alias, ...]
+    same: frozenset[Dialect]  # tools that know it by the same name and meaning
+    multiple: bool  # as a flag it may be repeated
+    secret: bool  # its value is never shown
+    commands: frozenset[Command]
+    exporter_default: Any
+    short: str
+
+    @property
+    def flag(self) -> str:
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def env(self) -> str:
+        return "CELERYSCOPE_" + self.name.upper()
+
+    @property
+    def is_switch(self) -> bool:
+        return isinstance(self.default, bool)
+
+    def default_for(self, command: Command) -> Any:
+        if command == "exporter" and self.exporter_default is not None:
+            return self.exporter_default
+        return self.default
+
+    def shown_default(self, command: Command) -> str:
+        """The default as a person would write it; empty where there is none."""
+        default = self.default_for(command)
+        if isinstance(default, bool):
+            return "on" if default else "off"
+        if isinstance(default, tuple):
+            return ",".join(f"{bound:g}" for bound in default)
+        if isinstance(default, float):
+            return f"{default:g}"
+        if self.unit == "bytes" and default % 2**20 == 0:
+            return f"{default // 2**20}MiB"
+        return str(default) if default or default == 0 else ""
+
+
+def _setting(
+    default: _T,
+    kind: Kind,
+    group: str,
+    sentence: str,
+    *,
+    unit: str = "",
+    aliases: tuple[Alias, ...] = (),
+    same: tuple[Dialect, ...] = (),
+    multiple: bool = False,
+    secret: bool = False,
+    commands: frozenset[Command] = ALL,
+    exporter_default: Any = None,
+    short: str = "",
+) -> _T:
+    """Declare a field of Config that is a row of SETTINGS."""
+    row = Setting(
+        "",
+        kind,
+        default,
+        sentence,
+        group,
+        unit,
+        aliases,
+        frozenset(same),
+        multiple,
+        secret,
+        commands,
+        exporter_default,
+        short,
+    )
+    of: dict[str, Any] = (
+        {"default_factory": lambda: default} if isinstance(default, dict) else {"default": default}
+    )
+    return cast(_T, dataclasses.field(**of, repr=not secret, metadata={"row": row}))
+
+
+def _milliseconds(value: Any) -> float:
+    return float(value) / 1000
+
+
+def _debug(value: Any) -> str | None:
+    return "debug" if kinds.on_off().parse(value) else None
+
+
+def _tornado_level(value: Any) -> str:
+    told = str(value).lower()
+    return "error" if told in {"none", "critical", "fatal"} else told
+
+
+def _typed_pairs(value: Any) -> dict[str, Any]:
+    """celery-exporter's `key=value` options, whose numbers and constants of `ssl` are meant."""
+    return {key: _typed(told) for key, told in kinds.key_values(value).items()}
+
+
+def _typed(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if re.fullmatch(r"-?\d+", value):
+        return int(value)
+    if value.lower() in {"true", "false"}:
+        return value.lower() == "true"
+    name = value.removeprefix("ssl.")
+    return getattr(ssl, name) if name in ssl.VerifyMode.__members__ else value
+
+
+PAGE = "Where it listens"
+BROKER = "Broker"
+WORKERS = "Workers and queues"
+MEMORY = "What it keeps"
+METRICS = "Metrics"
+PROGRAM = "Program"
+GROUPS = (BROKER, PAGE, WORKERS, MEMORY, METRICS, PROGRAM)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Config:
+    """The value of every setting. `load.load` makes one, checked."""
+
+    # ---- broker
+    broker: str = _setting(
+        "",
+        kinds.text("URL"),
+        BROKER,
+        "URL of the broker, as Celery's broker_url. CELERY_BROKER_URL is read too.",
+        aliases=(Alias("broker_url", "exporter"),),
+        secret=True,
+    )
+    transport_options: Mapping[str, Any] = _setting(
+        {},
+        kinds.mapping(),
+        BROKER,
+        "Celery's broker_transport_options.",
+        aliases=(Alias("broker_transport_option", "exporter", _typed_pairs, "KEY=VALUE"),),
+        secret=True,
+    )
+    broker_use_ssl: Mapping[str, Any] | bool = _setting(
+        False,
+        kinds.mapping(or_switch=True),
+        BROKER,
+        "Celery's broker_use_ssl; the four settings below are shorter.",
+        aliases=(Alias("broker_ssl_option", "exporter", _typed_pairs, "KEY=VALUE"),),
+    )
+    broker_ca: Path | None = _setting(
+        None,
+        kinds.path(),
+        BROKER,
+        "File of certificate authorities that the broker's certificate is checked with.",
+    )
+    broker_cert: Path | None = _setting(
+        None, kinds.path(), BROKER, "File of the certificate that is shown to the broker."
+    )
+    broker_key: Path | None = _setting(
+        None, kinds.path(), BROKER, "File of that certificate's key."
+    )
+    broker_verify: bool = _setting(True, kinds.on_off(), BROKER, "Check the broker's certificate.")
+    connect_timeout: float = _setting(
+        5.0,
+        kinds.seconds(),
+        BROKER,
+        "How long a connection to the broker may take to make.",
+        unit="seconds",
+    )
+    broker_api: str = _setting(
+        "",
+        kinds.text("URL", pattern=r"https?://.+", allowed="an http:// or https:// URL"),
+        BROKER,
+        "URL of RabbitMQ's management API, such as http://user:password@host:15672/api/.",
+        same=("flower",),
+        secret=True,
+    )
+    event_exchange: str = _setting(
+        "celeryev",
+        kinds.text("NAME", pattern=".+", allowed="a name"),
+        BROKER,
+        "Celery's event_exchange.",
+    )
+    event_queue_prefix: str = _setting(
+        "celeryev",
+        kinds.text("NAME", pattern=".+", allowed="a name"),
+        BROKER,
+        "Celery's event_queue_prefix.",
+    )
+    event_queue_ttl: float = _setting(
+        5.0, kinds.seconds(), BROKER, "Celery's event_queue_ttl.", unit="seconds"
+    )
+    event_queue_expires: float = _setting(
+        60.0, kinds.seconds(), BROKER, "Celery's event_queue_expires.", unit="seconds"
+    )
+
+    # ---- page
+    address: str = _setting(
+        "127.0.0.1",
+        kinds.text("ADDRESS", pattern=".+", allowed="an address"),
+        PAGE,
+        "Address to listen on. One that other machines reach needs --insecure.",
+        same=("flower",),
+        aliases=(Alias("host", "exporter"),),
+    )
+    port: int = _setting(
+        5555,
+        kinds.whole(0, 65535, metavar="PORT"),
+        PAGE,
+        "Port to listen on.",
+        same=("flower", "exporter"),
+        exporter_default=9808,
+    )
+    unix_socket: Path | None = _setting(
+        None,
+        kinds.path(),
+        PAGE,
+        "Unix socket to listen on in place of address and port.",
+        same=("flower",),
+    )
+    url_prefix: str = _setting(
+        "",
+        kinds.text("PREFIX", pattern=r"[A-Za-z0-9._~/-]*", allowed="a path such as /celery"),
+        PAGE,
+        "Path under which a proxy shows it, such as /celery.",
+        same=("flower",),
+    )
+    insecure: bool = _setting(
+        False, kinds.on_off(), PAGE, "Listen where other machines reach it, with no login."
+    )
+    allowed_hosts: tuple[str, ...] = _setting(
+        (),
+        kinds.names("HOST"),
+        PAGE,
+        "Host names that requests may come under besides this machine's own, such as a proxy's.",
+        multiple=True,
+    )
+    certfile: Path | None = _setting(
+        None, kinds.path(), PAGE, "File of the certificate to answer HTTPS with.", same=("flower",)
+    )
+    keyfile: Path | None = _setting(
+        None, kinds.path(), PAGE, "File of that certificate's key.", same=("flower",)
+    )
+    ca_certs: Path | None = _setting(
+        None, kinds.path(), PAGE, "File of certificate authorities for HTTPS.", same=("flower",)
+    )
+
+    # ---- workers and queues
+    enable_events: bool = _setting(
+        True,
+        kinds.on_off(),
+        WORKERS,
+        "Ask workers again and again to send events, so that `-E` is not needed.",
+        same=("flower",),
+    )
+    reply_timeout: float = _setting(
+        1.0,
+        kinds.seconds(),
+        WORKERS,
+        "How long workers' replies to inspect are waited for.",
+        unit="seconds",
+        aliases=(Alias("inspect_timeout", "flower", _milliseconds, "in milliseconds"),),
+        commands=CONSOLE,
+    )
+    inspect_interval: float = _setting(
+        60.0,
+        kinds.seconds(),
+        WORKERS,
+        "How often all workers are inspected.",
+        unit="seconds",
+        commands=CONSOLE,
+    )
+    queues: tuple[str, ...] = _setting(
+        (),
+        kinds.names("QUEUE"),
+        WORKERS,
+        "Queues to measure besides those that workers consume.",
+        multiple=True,
+        same=("exporter",),
+        short="-Q",
+    )
+    queue_interval: float = _setting(
+        5.0, kinds.seconds(), WORKERS, "How often queues are measured.", unit="seconds"
+    )
+    default_queue_name: str = _setting(
+        "celery",
+        kinds.text("QUEUE", pattern=".+", allowed="a name"),
+        WORKERS,
+        "The queue of tasks that no event told the queue of; Celery's task_default_queue.",
+        same=("exporter",),
+    )
+    purge_offline_workers: float = _setting(
+        600.0,
+        kinds.seconds(zero=True),
+        WORKERS,
+        "How long after its last sign of life an offline worker's series go; 0: never.",
+        unit="seconds",
+        same=("flower",),
+        aliases=(Alias("purge_offline_worker_metrics", "exporter"),),
+    )
+
+    # ---- memory
+    max_tasks: int = _setting(
+        20_000,
+        kinds.whole(1),
+        MEMORY,
+        "Finished tasks kept in memory; of those that wait or run, up to five times as many.",
+        unit="tasks",
+        same=("flower",),
+    )
+    max_workers: int = _setting(
+        5_000, kinds.whole(1), MEMORY, "Workers kept in memory.", unit="workers", same=("flower",)
+    )
+    max_text_chars: int = _setting(
+        4_096,
+        kinds.whole(64),
+        MEMORY,
+        "Characters kept of each text of a task: arguments, result, exception.",
+        unit="characters",
+        commands=CONSOLE,
+    )
+    max_text_bytes: int = _setting(
+        64 * 2**20,
+        kinds.size(2**20),
+        MEMORY,
+        "Memory for the texts of all tasks together.",
+        unit="bytes",
+        commands=CONSOLE,
+    )
+    event_buffer_bytes: int = _setting(
+        256 * 2**20,
+        kinds.size(2**20),
+        MEMORY,
+        "Events that may wait to be handled; what comes beyond is dropped and counted.",
+        unit="bytes",
+    )
+    max_message_bytes: int = _setting(
+        16 * 2**20,
+        kinds.size(2**10),
+        MEMORY,
+        "The largest message that is read; a larger one is refused and counted.",
+        unit="bytes",
+    )
+    mask: tuple[re.Pattern[str], ...] = _setting(
+        (),
+        kinds.patterns(),
+        MEMORY,
+        "What matches in arguments, results, exceptions and tracebacks is shown as ***.",
+        multiple=True,
+        commands=CONSOLE,
+    )
+
+    # ---- metrics
+    metrics_flower: bool = _setting(
+        True, kinds.on_off(), METRICS, "Give the metrics of Flower (flower_…)."
+    )
+    metrics_celery: bool = _setting(
+        True, kinds.on_off(), METRICS, "Give the metrics of celery-exporter (celery_…)."
+    )
+    metric_prefix: str = _setting(
+        "celery_",
+        kinds.text(
+            "PREFIX", pattern="[a-zA-Z_:][a-zA-Z0-9_:]*", allowed="the beginning of a metric's name"
+        ),
+        METRICS,
+        "What takes the place of celery_ in the names of celery-exporter's metrics.",
+        same=("exporter",),
+    )
+    static_label: Mapping[str, str] = _setting(
+        {},
+        kinds.pairs(),
+        METRICS,
+        "A label that all of celery-exporter's metrics get.",
+        multiple=True,
+        same=("exporter",),
+    )
+    task_runtime_metric_buckets: tuple[float, ...] = _setting(
+        (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0),
+        kinds.bounds(),
+        METRICS,
+        "Buckets of the histograms of Flower and celery-exporter.",
+        unit="seconds",
+        multiple=True,
+        same=("flower",),
+        aliases=(Alias("buckets", "exporter"),),
+    )
+    generic_hostname_task_sent_metric: bool = _setting(
+        False,
+        kinds.on_off(),
+        METRICS,
+        "Label celery_task_sent_total with `generic` and not with the client's host.",
+        same=("exporter",),
+    )
+    generic_hostname_worker_task_metric: bool = _setting(
+        False,
+        kinds.on_off(),
+        METRICS,
+        "Label celery_'s task metrics with `generic` and not with the worker's host.",
+        same=("exporter",),
+    )
+    max_task_names: int = _setting(
+        2_000,
+        kinds.whole(1),
+        METRICS,
+        "Task names that get series of their own; the rest is counted together.",
+        unit="names",
+    )
+    max_series: int = _setting(
+        50_000,
+        kinds.whole(100),
+        METRICS,
+        "Series that one metric may have; a histogram's count as one.",
+        unit="series",
+    )
+
+    # ---- program
+    config: Path | None = _setting(
+        None,
+        kinds.path(),
+        PROGRAM,
+        "File of settings: TOML, or a flowerconfig.py, which is read but never run.",
+        aliases=(Alias("conf", "flower"),),
+    )
+    data_dir: Path | None = _setting(
+        None,
+        kinds.path(),
+        PROGRAM,
+        "Directory for what outlives a restart. Nothing is kept in it yet.",
+        commands=CONSOLE,
+    )
+    log_level: str = _setting(
+        "info",
+        kinds.choice("debug", "info", "warning", "error"),
+        PROGRAM,
+        "How much is logged.",
+        same=("exporter",),
+        aliases=(
+            Alias("debug", "flower", _debug, "on: debug", decides=True),
+            Alias("logging", "flower", _tornado_level),
+        ),
+    )
+
+    def broker_tls(self) -> dict[str, Any] | bool | None:
+        """What Celery calls broker_use_ssl, from all settings about it; None: no TLS asked for."""
+        given = {
+            "ca_certs": self.broker_ca,
+            "certfile": self.broker_cert,
+            "keyfile": self.broker_key,
+        }
+        shorter: dict[str, Any] = {key: str(path) for key, path in given.items() if path}
+        if not self.broker_verify:
+            shorter["cert_reqs"] = ssl.CERT_NONE
+        elif shorter:
+            shorter["cert_reqs"] = ssl.CERT_REQUIRED
+        if not shorter:
+            options = self.broker_use_ssl
+            if not options and self._unchecked_by_redis():
+                return {"ssl_cert_reqs": ssl.CERT_REQUIRED}
+            return options or None if isinstance(options, bool) else dict(options)
+        # Redis clients know the same options under names of their own.
+        amqp = self.broker.startswith(("amqp", "pyamqp"))
+        return shorter if amqp else {f"ssl_{key}": value for key, value in shorter.items()}
+
+    def _unchecked_by_redis(self) -> bool:
+        """Say whether kombu would take any certificate: it does, unless the URL says otherwise."""
+        return self.broker.startswith(("rediss:", "valkeys:")) and "ssl_" not in self.broker
+
+
+SETTINGS: tuple[Setting, ...] = tuple(
+    dataclasses.replace(field.metadata["row"], name=field.name)
+    for field in dataclasses.fields(Config)
+)
+BY_NAME: Mapping[str, Setting] = {setting.name: setting for setting in SETTINGS}
+
+# Options of Flower and celery-exporter that have no meaning here; where ours does the same job
+# in another way, how.
+MEANINGLESS: Mapping[Dialect, Mapping[str, str]] = {
+    "flower": {
+        "auto_refresh": "",
+        "cookie_secret": "",
+        "db": "",
+        "format_task": "use mask to hide what tasks carry",
+        "log_file_max_size": "",
+        "log_file_num_backups": "",
+        "log_file_prefix": "",
+        "log_rotate_interval": "",
+        "log_rotate_mode": "",
+        "log_rotate_when": "",
+        "log_to_stderr": "",
+        "natural_time": "",
+        "persistent": "",
+        "state_save_interval": "",
+        "tasks_columns": "",
+        "unauthenticated_api": "",
+        "xheaders": "",
+    },
+    "exporter": {
+        "accept_content": "json, msgpack and yaml are always read",
+        "redbeat_key_prefix": "",
+        "redbeat_redis_option": "",
+        "redbeat_redis_url": "",
+        "redbeat_redis_use_ssl": "",
+        "redbeat_sentinel": "",
+        "retry_interval": "it always connects again",
+        "worker_timeout": "a worker is up by its heartbeats, as Celery itself decides",
+    },
+}
+# Flower's options that ask for a login. To go on without one would open what was closed.
+LOGIN = frozenset(
+    {"auth", "auth_provider", "basic_auth"} | {"oauth2_key", "oauth2_redirect_uri", "oauth2_secret"}
+)
+# What Flower is when these are on, we are anyway.
+ALREADY = frozenset({"read_only", "unauthenticated_api"})
+
+
+def masker(patterns: tuple[re.Pattern[str], ...]) -> Callable[[str], str] | None:
+    """A function that replaces what matches by ***; None when there is nothing to mask."""
+    if not patterns:
+        return None
+
+    def mask(text: str) -> str:
+        for pattern in patterns:
+            text = pattern.sub("***", text)
+        return text
+
+    return mask

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import celeryscope
+from celeryscope.config import SETTINGS, masker
+from celeryscope.config.load import names_of
+from celeryscope.config.page import page
+from celeryscope.config.settings import BY_NAME, GROUPS, LOGIN, MEANINGLESS, Setting
+from celeryscope.metrics.catalog import CLIENT_BUCKETS
+from tests.conftest import REPOSITORY
+
+# All options of Flower 2.2, from its options.py and from Tornado's log module.
+FLOWERS = (
+    "address auth auth_provider auto_refresh basic_auth broker_api ca_certs certfile conf "
+    "cookie_secret db debug enable_events format_task inspect_timeout keyfile "
+    "log_file_max_size log_file_num_backups log_file_prefix log_rotate_interval "
+    "log_rotate_mode log_rotate_when log_to_stderr logging max_tasks max_workers "
+    "natural_time oauth2_key oauth2_redirect_uri oauth2_secret persistent port "
+    "purge_offline_workers read_only state_save_interval task_runtime_metric_buckets "
+    "tasks_columns unauthenticated_api unix_socket url_prefix xheaders"
+)
+
+
+def test_the_reference_page_is_the_table() -> None:
+    path = REPOSITORY / "docs" / "reference" / "settings.md"
+    assert path.read_text() == page(), "run: make docs"
+
+
+def test_every_option_of_flower_is_known() -> None:
+    assert " ".join(sorted(names_of("flower"))) == FLOWERS
+
+
+def test_every_default_is_a_value_its_kind_allows() -> None:
+    for setting in SETTINGS:
+        if setting.default:
+            assert setting.kind.parse(setting.default) == setting.default, setting.name
+
+
+def test_every_sentence_is_one_and_every_group_has_a_place() -> None:
+    for setting in SETTINGS:
+        assert setting.sentence.endswith("."), setting.name
+        assert setting.group in GROUPS
+
+
+def test_a_name_means_one_thing() -> None:
+    names = [s.name for s in SETTINGS]
+    names += [alias.name for s in SETTINGS for alias in s.aliases]
+    names += [*MEANINGLESS["flower"], *MEANINGLESS["exporter"], *LOGIN]
+    assert sorted(names) == sorted(set(names))
+
+
+def test_every_setting_is_used() -> None:
+    # By the composition root, or where it says what the broker's TLS is.
+    source = Path(celeryscope.__file__).parent
+    text = (source / "app.py").read_text() + (source / "config" / "settings.py").read_text()
+    elsewhere = {"config", "insecure", "data_dir"}  # loading, its check, later
+    unused = [s.name for s in SETTINGS if not _is_read(s, text) and s.name not in elsewhere]
+    assert unused == []
+
+
+def _is_read(setting: Setting, text: str) -> bool:
+    return re.search(rf"\b(config|self)\.{setting.name}\b", text) is not None
+
+
+def test_the_compatible_histograms_have_the_buckets_of_the_clients_library() -> None:
+    assert BY_NAME["task_runtime_metric_buckets"].default == CLIENT_BUCKETS
+
+
+def test_what_matches_is_masked() -> None:
+    kind = BY_NAME["mask"].kind
+    mask = masker(kind.parse((r"(?<=password=)\S+", r"\b\d{16}\b")))
+    assert mask is not None
+    assert mask("password=hunter2 card 4111111111111111.") == "password=*** card ***."
+    assert masker(()) is None
