@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import logging
 import re
 import signal
@@ -57,6 +58,7 @@ _REMEMBERED_SECONDS = 86_400.0
 _RETIRE_EVERY_SECONDS = 5.0
 _ENABLE_EVENTS_SECONDS = 5.0
 _SWITCH_SECONDS = 0.001
+_GC_THRESHOLDS = (10_000, 20, 50)
 
 
 class Watch:
@@ -322,6 +324,10 @@ def serve(config: Config, *, celery_app: Any = None, exporter: bool = False) -> 
     log_to_stderr(config.log_level)
     # The source's thread must get its turn while a page is made: see ingest.redis.
     sys.setswitchinterval(_SWITCH_SECONDS)
+    # What is loaded stays; looking through all of it for garbage costs more than the events do.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
     _check_certificate(config)
     listening = _listen(config)
     try:

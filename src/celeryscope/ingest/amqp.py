@@ -37,7 +37,7 @@ _CHUNK_BYTES = 64 * 1024
 _TURN_BYTES = 4 * 1024 * 1024
 _SLICE_MESSAGES = 400
 #: Waiting this long before a read lets messages gather: fewer wake-ups, hardly any delay.
-_GATHER_SECONDS = 0.004
+_GATHER_SECONDS = 0.02
 _WAIT_SECONDS = 0.25
 _CLOSE_SECONDS = 1.0
 _FIRST_BACKOFF_SECONDS, _LAST_BACKOFF_SECONDS = 0.1, 5.0

@@ -35,7 +35,7 @@ _TURN_BYTES = 8 * 1024 * 1024
 _FLOOD_BYTES_PER_SECOND = 80e6
 _FLOOD_SECONDS = 2.0
 #: Waiting this long before a read lets messages gather: fewer wake-ups, hardly any delay.
-_GATHER_SECONDS = 0.004
+_GATHER_SECONDS = 0.02
 _PING_SECONDS = 10.0
 _SILENCE_SECONDS = 30.0
 _FIRST_BACKOFF_SECONDS, _LAST_BACKOFF_SECONDS = 0.1, 5.0
