@@ -192,6 +192,7 @@ class ClusterState:
         append = applied.append
         handlers = self._handlers
         totals = self.totals
+        changed = self._recent.append
         for event in events:
             kind = event.type
             handle = handlers.get(kind)
@@ -209,7 +210,10 @@ class ClusterState:
                 totals[kind] += 1
             else:
                 self._first_of_type(totals, kind)
-            worker = done[2]
+            _, task, worker = done
+            if task is not None:
+                changed(task)
+                self.task_changes += 1
             if worker is not None:
                 counts = worker.counts
                 if kind in counts:
@@ -253,7 +257,9 @@ class ClusterState:
         if heard == _AGAIN:
             return None
         if task.state == PENDING and event.timestamp > task.state_at:
-            self._place(task, event, PENDING, event.timestamp, None)
+            task.state_at = event.timestamp
+            task.state_pid = event.pid
+            task.state_clock = event.clock
         if heard == _PLAIN or task.sent == event.timestamp:
             task.client = client.hostname
             queue = event.queue
@@ -270,8 +276,9 @@ class ClusterState:
             # (A client stamps the event after it sent the task, so it may even be the later.)
             worker = self.workers.get(task.worker) if task.worker is not None else None
             task.wait = self._wait(task, worker)
-        self._count(task, "sent")
-        self._changed(task)
+        stats = self.names.get(task.name or "")
+        if stats is not None:
+            stats.sent += 1
         return event, task, None
 
     def _received(self, event: Event, received_at: float) -> Applied | None:
@@ -283,8 +290,9 @@ class ClusterState:
         if heard == _PLAIN and task.state == PENDING:
             self._place(task, event, RECEIVED, event.timestamp, worker)
         self._describe(task, event)
-        self._count(task, "received")
-        self._changed(task)
+        stats = self.names.get(task.name or "")
+        if stats is not None:
+            stats.received += 1
         return event, task, worker
 
     def _started(self, event: Event, received_at: float) -> Applied | None:
@@ -302,8 +310,9 @@ class ClusterState:
             self._place(task, event, STARTED, event.timestamp, worker)
         if task.started == event.timestamp:
             task.wait = self._wait(task, worker)
-        self._count(task, "started")
-        self._changed(task)
+        stats = self.names.get(task.name or "")
+        if stats is not None:
+            stats.started += 1
         return event, task, worker
 
     def _ended(self, event: Event, received_at: float) -> Applied | None:
@@ -326,13 +335,13 @@ class ClusterState:
             decides = task.state == state and task.state_at == event.timestamp
         if decides:
             self._outcome(task, event)
-        stats = self._count(task, field)
+        stats = self.names.get(task.name or "")
         if stats is not None:
+            setattr(stats, field, getattr(stats, field) + 1)
             if event.runtime is not None:
                 stats.runtime_sum += event.runtime
             if field == "failed":
                 stats.last_exception = task.exception
-        self._changed(task)
         return event, task, worker
 
     def _unknown(self, event: Event, received_at: float) -> Applied | None:
@@ -353,7 +362,6 @@ class ClusterState:
         task.custom = (*task.custom[-_MOST_CUSTOM:], mark)
         if task.state not in FINISHED and (not task.state_at or self._later(event, task)):
             self._place(task, event, mark[0], event.timestamp, worker)
-        self._changed(task)
         return event, task, worker
 
     # ------------------------------------------------------------------ worker events
@@ -691,19 +699,6 @@ class ClusterState:
         return client.skew if client is not None and client.skew is not None else 0.0
 
     # ------------------------------------------------------------------ bookkeeping
-
-    def _changed(self, task: Task) -> None:
-        self.task_changes += 1
-        self._recent.append(task)
-
-    def _count(self, task: Task, field: str) -> NameStats | None:
-        name = task.name
-        if name is None:
-            return None
-        stats = self.names.get(name)
-        if stats is not None:
-            setattr(stats, field, getattr(stats, field) + 1)
-        return stats
 
     def _first_of_type(self, counts: dict[str, int], kind: str) -> None:
         if len(counts) >= _MOST_TYPES:

@@ -395,7 +395,8 @@ def test_a_client_that_never_reads_is_cut_off_and_costs_no_memory(cluster: Clust
             while hub.clients and time.monotonic() < deadline:
                 rounds += 1
                 for task in list(cluster.state.tasks.values()):
-                    cluster.state._changed(task)
+                    cluster.state._recent.append(task)
+                    cluster.state.task_changes += 1
                 time.sleep(TICK)
             _, peak = tracemalloc.get_traced_memory()
             tracemalloc.stop()
