@@ -28,6 +28,7 @@ from kombu import Connection, Exchange, Queue
 
 from celeryscope.errors import BrokerUnreachable, SourceError, broker_trouble, without_passwords
 from celeryscope.ingest.frames import HEARTBEAT_FRAME, FrameSplitter, Method, method_frame
+from celeryscope.ingest.reconnect import keep_reading
 from celeryscope.ingest.source import RawMessage, Sink
 
 logger = logging.getLogger(__name__)
@@ -40,7 +41,6 @@ _SLICE_MESSAGES = 400
 _GATHER_SECONDS = 0.02
 _WAIT_SECONDS = 0.25
 _CLOSE_SECONDS = 1.0
-_FIRST_BACKOFF_SECONDS, _LAST_BACKOFF_SECONDS = 0.1, 5.0
 #: What a message costs in memory beside its body.
 _MESSAGE_OVERHEAD_BYTES = 200
 
@@ -103,23 +103,16 @@ class AmqpSource:
 
     def run(self, sink: Sink, stop: threading.Event) -> None:
         """Read until `stop` is set; see `Source.run`."""
-        backoff = _FIRST_BACKOFF_SECONDS
-        while not stop.is_set():
-            began = time.monotonic()
+
+        def session() -> None:
             url = next(self._next_url)
             self.url = _shown(url)
-            try:
-                self._session(self._client(url), sink, stop)
-            except Exception as error:
-                if not isinstance(error, (OSError, amqp.AMQPError, SourceError)):
-                    logger.debug("the connection to the broker failed", exc_info=True)
-                trouble = broker_trouble(error, where=self.url)
-                sink.disconnected(str(trouble), trouble.hint)
-            if time.monotonic() - began > 2 * _LAST_BACKOFF_SECONDS:
-                backoff = _FIRST_BACKOFF_SECONDS
-            sink.idle()
-            stop.wait(backoff)
-            backoff = min(_LAST_BACKOFF_SECONDS, backoff * 2)
+            self._session(self._client(url), sink, stop)
+
+        keep_reading(session, explain=self._explain, sink=sink, stop=stop)
+
+    def _explain(self, error: Exception) -> SourceError:
+        return broker_trouble(error, where=self.url)
 
     # ------------------------------------------------------------------ one connection
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from itertools import cycle
@@ -23,12 +22,12 @@ from celeryscope.errors import (
     broker_trouble,
     without_passwords,
 )
+from celeryscope.ingest.reconnect import keep_reading
 from celeryscope.ingest.source import RawMessage, Sink
 
 logger = logging.getLogger(__name__)
 
 _WAIT_SECONDS = 1.0
-_FIRST_BACKOFF_SECONDS, _LAST_BACKOFF_SECONDS = 0.1, 5.0
 #: Celery publishes its events to a fanout exchange there, to a topic exchange elsewhere.
 _FANOUT_DRIVERS = frozenset({"redis", "gcpubsub"})
 _UNSUPPORTED_HINT = (
@@ -80,9 +79,8 @@ class KombuSource:
 
     def run(self, sink: Sink, stop: threading.Event) -> None:
         """Read until `stop` is set; see `Source.run`."""
-        backoff = _FIRST_BACKOFF_SECONDS
-        while not stop.is_set():
-            began = time.monotonic()
+
+        def session() -> None:
             url = next(self._next_url)
             self.url = _shown(url)
             try:
@@ -91,16 +89,11 @@ class KombuSource:
                 sink.disconnected(str(refusal), refusal.hint)
                 while not stop.wait(_WAIT_SECONDS):  # nothing will change about that
                     sink.idle()
-            except Exception as error:
-                if not isinstance(error, (OSError, SourceError)):
-                    logger.debug("the connection to the broker failed", exc_info=True)
-                trouble = broker_trouble(error, where=self.url)
-                sink.disconnected(str(trouble), trouble.hint)
-            if time.monotonic() - began > 2 * _LAST_BACKOFF_SECONDS:
-                backoff = _FIRST_BACKOFF_SECONDS
-            sink.idle()
-            stop.wait(backoff)
-            backoff = min(_LAST_BACKOFF_SECONDS, backoff * 2)
+
+        keep_reading(session, explain=self._explain, sink=sink, stop=stop)
+
+    def _explain(self, error: Exception) -> SourceError:
+        return broker_trouble(error, where=self.url)
 
     # ------------------------------------------------------------------ one connection
 

@@ -47,7 +47,6 @@ def _redis_source(
     exchange: str,
     connect_timeout_seconds: float,
     buffer_bytes: int,
-    max_message_bytes: int,
 ) -> RedisSource:
     sentinel = connection.transport_cls == "sentinel"
     secured = tls or connection.ssl or connection.transport_cls == "rediss"
@@ -98,7 +97,6 @@ def _redis_source(
         global_keyprefix=options.get("global_keyprefix") or "",
         connect_timeout_seconds=connect_timeout_seconds,
         buffer_bytes=buffer_bytes,
-        max_message_bytes=max_message_bytes,
     )
 
 
@@ -155,7 +153,6 @@ def open_source(
             exchange=event_exchange,
             connect_timeout_seconds=connect_timeout_seconds,
             buffer_bytes=buffer_bytes,
-            max_message_bytes=max_message_bytes,
         )
     queue: dict[str, Any] = {
         "event_exchange": event_exchange,

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import hiredis
 
 from celeryscope.errors import BrokerRefused, BrokerUnreachable, SourceError
+from celeryscope.ingest.reconnect import keep_reading
 from celeryscope.ingest.source import Sink
 
 _CHUNK_BYTES = 1024 * 1024
@@ -38,8 +39,6 @@ _FLOOD_SECONDS = 2.0
 _GATHER_SECONDS = 0.02
 _PING_SECONDS = 10.0
 _SILENCE_SECONDS = 30.0
-_FIRST_BACKOFF_SECONDS, _LAST_BACKOFF_SECONDS = 0.1, 5.0
-_STEADY_SECONDS = 1.0  # a connection that held this long was a good one
 _LARGE_BACKLOG_BYTES = 16 * 1024 * 1024
 # glibc has it; elsewhere memory comes back by itself or not at all.
 _malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
@@ -84,7 +83,6 @@ class RedisSource:
         global_keyprefix: str = "",
         connect_timeout_seconds: float = 5.0,
         buffer_bytes: int = 256 * 1024 * 1024,
-        max_message_bytes: int = 16 * 1024 * 1024,
     ) -> None:
         self.url = url
         self._addresses = list(addresses)
@@ -98,7 +96,6 @@ class RedisSource:
         self._sentinel_tls = sentinel_tls
         self._timeout = connect_timeout_seconds
         self._buffer_bytes = buffer_bytes
-        self._max_message_bytes = max_message_bytes
         self.patterns = patterns(
             exchange=exchange,
             db=db,
@@ -109,20 +106,12 @@ class RedisSource:
 
     def run(self, sink: Sink, stop: threading.Event) -> None:
         """Read until `stop` is set; see `Source.run`."""
-        backoff = _FIRST_BACKOFF_SECONDS
-        while not stop.is_set():
-            began = time.monotonic()
-            try:
-                self._session(sink, stop)
-            except SourceError as trouble:
-                sink.disconnected(str(trouble), trouble.hint)
-            except (OSError, hiredis.HiredisError) as trouble:
-                sink.disconnected(f"{self.url}: {_said(trouble)}", _hint(trouble))
-            if time.monotonic() - began > _STEADY_SECONDS:
-                backoff = _FIRST_BACKOFF_SECONDS
-            sink.idle()
-            stop.wait(backoff)
-            backoff = min(_LAST_BACKOFF_SECONDS, backoff * 2)
+        keep_reading(lambda: self._session(sink, stop), explain=self._explain, sink=sink, stop=stop)
+
+    def _explain(self, error: Exception) -> SourceError:
+        if isinstance(error, SourceError):
+            return error
+        return BrokerUnreachable(f"{self.url}: {_said(error)}", hint=_hint(error))
 
     # ------------------------------------------------------------------ one connection
 

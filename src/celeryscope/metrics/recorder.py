@@ -589,24 +589,27 @@ class Recorder:
     def retire_worker(self, hostname: str) -> None:
         """Remove every series of a worker that is gone; if it returns, they begin at zero."""
         with self.lock:
-            label = self._workers.find(hostname)
-            node = self._worker_nodes.pop(label, None) if label else None
-            if node is None or label is None:
-                return
-            self._workers.release(label)
-            node.host.workers.discard(label)
-            self._forget(node)
+            node = self._retire(hostname, self._workers, self._worker_nodes)
+            if node is not None:
+                node.host.workers.discard(node.label)
+                self._forget(node)
 
     def retire_client(self, hostname: str) -> None:
         """Remove every series of a process that sent tasks and is gone."""
         with self.lock:
-            label = self._clients.find(hostname)
-            node = self._client_nodes.pop(label, None) if label else None
-            if node is None or label is None:
-                return
-            self._clients.release(label)
-            node.host.clients.discard(label)
-            self._forget(node)
+            node = self._retire(hostname, self._clients, self._client_nodes)
+            if node is not None:
+                node.host.clients.discard(node.label)
+                self._forget(node)
+
+    @staticmethod
+    def _retire(hostname: str, labels: LabelValues, nodes: dict[str, _Node]) -> _Node | None:
+        """Free a node's label; give what was kept under it."""
+        label = labels.find(hostname)
+        node = nodes.pop(label, None) if label else None
+        if node is not None and label is not None:
+            labels.release(label)
+        return node
 
     def _forget(self, node: _Node) -> None:
         host = node.host
