@@ -14,11 +14,11 @@ NPM := $(BIN)/python hatch_build.py npm
 WITH := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format dev ui e2e bench docs clean
+.PHONY: help demo test check format dev ui e2e screenshots bench docs clean
 
 # What can be done.
 help:
-	@awk '/^# /{said=substr($$0,3)} /^[a-z0-9]+:/{split($$1,t,":"); printf "  make %-8s %s\n", t[1], said}' Makefile
+	@awk '/^# /{said=substr($$0,3)} /^[a-z0-9]+:/{split($$1,t,":"); printf "  make %-12s %s\n", t[1], said}' Makefile
 
 # The main job on this machine: broker, workers, traffic, and the console at http://127.0.0.1:5555.
 demo: ui
@@ -53,6 +53,10 @@ ui: $(READY)
 # Only the tests that drive Chromium.
 e2e: ui
 	$(BIN)/python -m pytest tests/e2e
+
+# The pictures of the documentation, from the demo and the gallery; needs Chromium.
+screenshots: ui
+	$(NPM) run screenshots
 
 # What we claim to be fast, measured beside the tools we compare ourselves with.
 bench: ui

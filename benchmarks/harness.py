@@ -166,7 +166,7 @@ def page_feed(watched: Watched) -> Iterator[list[int]]:
     """Read the live stream as an open page does; the list holds the bytes it got."""
     got = [0]
     request = urllib.request.Request(
-        watched.url + "/api/v1/live?topics=overview,workers,tasks",
+        watched.url + "/api/v1/live?topics=overview,grid&view=",
         headers={"Accept-Encoding": "gzip"},
     )
     answer = urllib.request.urlopen(request, timeout=120)

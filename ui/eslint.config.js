@@ -3,15 +3,18 @@ import reactHooks from 'eslint-plugin-react-hooks';
 import { defineConfig, globalIgnores } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
-const node = { console: 'readonly', process: 'readonly', URL: 'readonly', fetch: 'readonly' };
+const node = { console: 'readonly', process: 'readonly', URL: 'readonly', URLSearchParams: 'readonly', fetch: 'readonly', Buffer: 'readonly' };
 const browser = { document: 'readonly', window: 'readonly', localStorage: 'readonly' };
 const timers = { setTimeout: 'readonly', setInterval: 'readonly', clearInterval: 'readonly' };
 
 export default defineConfig(
   globalIgnores(['node_modules', 'src/api/types.gen.ts']),
   js.configs.recommended,
-  { languageOptions: { globals: { ...node, ...timers } } },
-  { files: ['public/*.js', 'dev/shots.mjs'], languageOptions: { globals: { ...browser } } },
+  {
+    languageOptions: { globals: { ...node, ...timers } },
+    rules: { 'no-unused-vars': ['error', { ignoreRestSiblings: true }] },
+  },
+  { files: ['public/*.js', 'dev/*.mjs'], languageOptions: { globals: { ...browser } } },
   {
     files: ['**/*.{ts,tsx}'],
     extends: [tseslint.configs.strictTypeChecked, reactHooks.configs.flat['recommended-latest']],

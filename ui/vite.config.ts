@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vitest/config';
 
+import { cutFonts } from './scripts/fonts.ts';
 import { licences } from './scripts/licences.ts';
 import { preloadFont } from './scripts/preload.ts';
 
@@ -10,6 +11,8 @@ const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
 // The console that `npm run dev` talks to: a running one, or `npm run mock`.
 const backend = process.env.CELERYSCOPE_URL ?? 'http://127.0.0.1:6200';
+
+await cutFonts();
 
 export default defineConfig({
   // Relative addresses: the server writes <base href> into index.html at run time, so that one
@@ -24,6 +27,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 1000,
     reportCompressedSize: false,
+    manifest: 'manifest.json', // for scripts/finish.mjs, which removes it
     modulePreload: { polyfill: false },
   },
   worker: { format: 'es' },

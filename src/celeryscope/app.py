@@ -142,6 +142,9 @@ class Watch:
         if now - self._retired_at >= _RETIRE_EVERY_SECONDS:
             self._retired_at = now
             self._retire(now)
+            self.state.sole_queues = {
+                host: queues[0] for host, queues in self._queues_of().items() if len(queues) == 1
+            }
 
     def _retire(self, now: float) -> None:
         """Let go of what belongs to workers that are gone: first their series, then the rest."""

@@ -11,6 +11,7 @@
     ├── MessageRejected          one message cannot become events; counted by `reason`
     ├── NotFound                 the named worker or task is not known here
     ├── BadArgument              a request parameter has a value we cannot use
+    │   └── BadQuery             a query is not in the query language
     └── Unavailable              what was asked for cannot be told right now
 
 The docstring of a class is its message; an instance carries facts. What a person or a
@@ -98,6 +99,18 @@ class BadArgument(CeleryscopeError):
     def __init__(self, parameter: str, message: str) -> None:
         self.parameter = parameter
         super().__init__(message)
+
+
+class BadQuery(BadArgument):
+    """The query is not in the query language."""
+
+    def __init__(
+        self, message: str, *, position: int, hint: str = "", parameter: str = "query"
+    ) -> None:
+        self.message = message
+        self.position = position  # of the character that is in the way, from 0
+        self.hint = hint
+        super().__init__(parameter, message)
 
 
 class Unavailable(CeleryscopeError):

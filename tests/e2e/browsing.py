@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import re
 import select
 import socket
@@ -11,8 +12,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pprint import pformat
-from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from typing import Any, Literal
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 from playwright.sync_api import (
@@ -29,6 +30,14 @@ from tests.conftest import REPOSITORY, free_port, need
 
 DESKTOP: ViewportSize = {"width": 1440, "height": 900}
 PHONE: ViewportSize = {"width": 390, "height": 844}
+#: From the smallest phone to the largest desk.
+SIZES: tuple[ViewportSize, ...] = (
+    {"width": 380, "height": 740},
+    {"width": 768, "height": 1024},
+    DESKTOP,
+    {"width": 2560, "height": 1440},
+)
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 #: A browser that cannot reach the console says so in its own console, whatever the page does.
 CONSOLE_AWAY = r"net::ERR_(CONNECTION_|EMPTY_RESPONSE|INCOMPLETE_CHUNKED|SOCKET_NOT_CONNECTED)"
@@ -51,6 +60,11 @@ class Visitor:
         self.context = browser.new_context(viewport=DESKTOP, color_scheme="light")
         self.context.set_default_timeout(15_000)
         self.context.on("page", self._watch)
+        # What the policy keeps from running is told as a fault, whoever asked for it.
+        self.context.add_init_script(
+            """addEventListener('securitypolicyviolation', ({violatedDirective, blockedURI}) =>
+                console.error('against the policy:', violatedDirective, blockedURI))"""
+        )
 
     def __enter__(self) -> Visitor:
         return self
@@ -119,6 +133,35 @@ def figures(page: Page, prefix: str) -> dict[str, float]:
     return {name: float(value) for name, value in told.items()}
 
 
+def query_address(query: str) -> str:
+    """Give the address of the tasks that a query matches, as the page writes it."""
+    return f"/tasks?query={quote(query, safe='*-._:,@').replace('%20', '+')}"
+
+
+def total(page: Page) -> float:
+    """How many tasks match, as the page tells."""
+    return float(page.get_by_test_id("tasks").get_attribute("data-total") or "nan")
+
+
+def rows(page: Page) -> Locator:
+    """Find the rows of the list of tasks that are drawn."""
+    return page.locator("[data-testid=tasks] [role=row][data-uuid]")
+
+
+def listed(page: Page) -> list[str]:
+    """The ids in the list of tasks that are drawn, in its order."""
+    told: list[str] = rows(page).evaluate_all(
+        """rows => rows.sort((a, b) => a.ariaRowIndex - b.ariaRowIndex)
+            .map(row => row.dataset.uuid)"""
+    )
+    return told
+
+
+def fact(page: Page, name: str) -> Locator:
+    """Find what stands beside a name in a list of facts."""
+    return page.locator(f"//dl/div[normalize-space(dt)='{name}']/dd[1]").first
+
+
 def unfold(page: Page) -> None:
     """Show the whole of every long text."""
     folded = page.get_by_role("button", name="more characters")
@@ -170,8 +213,13 @@ def agree(page: Callable[[], Any], truth: Callable[[], Any], *, seconds: float =
     give_up_at = time.monotonic() + seconds
     while (shown := page()) != (true := truth()):
         if time.monotonic() > give_up_at:
-            pytest.fail(f"the page shows\n{pformat(shown)}\nand true is\n{pformat(true)}")
+            pytest.fail(f"the page (-) does not show what is true (+):\n{_difference(shown, true)}")
         time.sleep(0.1)
+
+
+def _difference(shown: object, true: object) -> str:
+    page, truth = (pformat(value).splitlines() for value in (shown, true))
+    return "\n".join(difflib.unified_diff(page, truth, lineterm="", n=1))
 
 
 def catches_up(shown: Callable[[], float], truth: Callable[[], float]) -> None:
@@ -187,14 +235,23 @@ def catches_up(shown: Callable[[], float], truth: Callable[[], float]) -> None:
 # ---------------------------------------------------------------------- a counted way in
 
 
+def _asked(path: str) -> dict[str, list[str]]:
+    return parse_qs(urlsplit(path).query, keep_blank_values=True)
+
+
+_REFUSAL = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
 class Turnstile:
     """A way to a console that counts who goes through: the requests, and the open streams.
 
-    A browser does not tell of the requests of its shared workers; here they are seen.
+    A browser does not tell of the requests of its shared workers; here they are seen. It can be
+    cut, and it can refuse.
     """
 
     def __init__(self, port: int) -> None:
         self.requests: list[str] = []
+        self.refused = ""  # requests with this in their path are answered with 503
         self._console = port
         self._now: dict[socket.socket, str] = {}  # open connection -> what it was asked last
         self._lock = threading.Lock()
@@ -221,14 +278,22 @@ class Turnstile:
             self._server.server_close()
 
     def streams(self) -> list[set[str]]:
-        """The topics of every live stream that is open."""
+        """What every live stream that is open tells of: topics, and queries."""
         with self._lock:
             asked = list(self._now.values())
+        streams = [_asked(path) for path in asked if "/api/v1/live?" in path]
         return [
-            set(parse_qs(urlsplit(path).query)["topics"][0].split(","))
-            for path in asked
-            if "/api/v1/live?" in path
+            {*topics.split(","), *(f"query {view}".strip() for view in asked.get("view", []))}
+            for asked in streams
+            for topics in asked["topics"]
         ]
+
+    def cut(self) -> None:
+        """Cut every connection that is open, as a network does that goes away."""
+        with self._lock:
+            for browser in self._now:
+                with contextlib.suppress(OSError):
+                    browser.shutdown(socket.SHUT_RDWR)
 
     def _pass(self, browser: socket.socket) -> None:
         try:
@@ -239,19 +304,24 @@ class Turnstile:
                         chunk = end.recv(65_536)
                         if not chunk:
                             return
-                        if end is browser:
-                            self._note(browser, chunk)
+                        if end is browser and self._note(browser, chunk):
+                            browser.sendall(_REFUSAL)
+                            return
                         other[end].sendall(chunk)
         finally:
             with self._lock:
                 self._now.pop(browser, None)
 
-    def _note(self, browser: socket.socket, chunk: bytes) -> None:
+    def _note(self, browser: socket.socket, chunk: bytes) -> bool:
+        """Take down what is asked for; True when it is refused."""
         asked = re.match(rb"[A-Z]+ (\S+) HTTP/1\.1\r\n", chunk)
-        if asked is not None:
-            with self._lock:
-                self._now[browser] = asked[1].decode()
-                self.requests.append(self._now[browser])
+        if asked is None:
+            return False
+        path = asked[1].decode()
+        with self._lock:
+            self._now[browser] = path
+            self.requests.append(path)
+        return bool(self.refused) and self.refused in path
 
 
 def settles(found: Callable[[], Any], expected: Any, *, seconds: float = 6) -> None:

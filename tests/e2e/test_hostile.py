@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
+import sys
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -11,41 +15,27 @@ import pytest
 from celery import Celery
 from playwright.sync_api import Locator, Page, expect
 
-from tests.conftest import running_redis
+from tests.conftest import REPOSITORY, running, running_redis
+from tests.e2e import harmful
 from tests.e2e.browsing import (
     DESKTOP,
-    PHONE,
+    SIZES,
     Visitor,
     agree,
     figure,
+    query_address,
+    rows,
     text_in,
     too_wide_by,
+    total,
     unfold,
 )
+from tests.e2e.harmful import TEXTS, WORST
 from tests.integration.watching import Console, console
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
 
-_RUN = "window.harmed = true; alert(1)"
-HOSTILE = {
-    "markup": f'<img src=x onerror="{_RUN}">',
-    "script": f'\'"></title></script><script>{_RUN}</script><svg onload="{_RUN}">',
-    "link": f"javascript:{_RUN}//",
-    "10 kB": "shop.pay." + "x" * 10_000,
-    "words of 10 kB": "shop pay " * 1_200,
-    "right to left": "pay\u202egnp.exe\u2066\u200f עברית العربية",
-    "control": "a\x00b\x07\x1b[31mred\x7f\x85\u2028line\r\nbreak\ttab\ufeff\u200b",
-    "emoji": "👩‍👩‍👧‍👦.🥬.pay 🏴\U000e0067\U000e007f",
-    "stacked": "Z" + "\u0301\u0316" * 200 + "algo",
-    "address": "../..//a?b=%2F&c=d#e;f\\g h%",
-    "prototype": "__proto__",
-    "constructor": "constructor",
-    "blank": "   ",
-}
-#: The worst of them, for what takes a page each.
-WORST = (
-    "markup", "script", "link", "10 kB", "words of 10 kB", "right to left", "control", "stacked"
-)  # fmt: skip
+_SIZES = (SIZES[0], SIZES[2], SIZES[3])
 # Would change, hide or reverse what a person reads; only their escapes may be there.
 UNSAFE = "\x00\x07\x1b\x7f\x85\u2028\u202e\u2066\u200f\u200b\ufeff\U000e0067"
 
@@ -82,21 +72,21 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hostile]:
     with running_redis(directory) as broker, console(broker, directory) as ours:
         ours.until("/api/v1/overview", lambda told: told["broker"]["state"] == "connected")
         app = Celery(broker=broker)
-        for kind, text in HOSTILE.items():
+        for kind, text in TEXTS.items():
             publish(app, kind, text)
         app.close()
         told = ours.until(
             "/api/v1/tasks?limit=100",
             # A failed task and a state of the cluster's own making, each.
             lambda told: (
-                told["total"] == 2 * len(HOSTILE)
+                told["total"] == 2 * len(TEXTS)
                 and all(task["state"] not in ("PENDING", "RECEIVED") for task in told["tasks"])
             ),
         )
         uuids = {
             task["client"]: task["uuid"] for task in told["tasks"] if task["state"] == "FAILURE"
         }
-        assert uuids.keys() == HOSTILE.keys()
+        assert uuids.keys() == TEXTS.keys()
         yield Hostile(ours, uuids)
 
 
@@ -109,7 +99,7 @@ def publish(app: Any, kind: str, text: str) -> None:
         )  # fmt: skip
     with app.events.default_dispatcher(hostname=text) as worker:
         worker.send(
-            "worker-heartbeat", freq=2.0, active=1, processed=1, loadavg=[1.0, 1.0, 1.0],
+            "worker-heartbeat", freq=600.0, active=1, processed=1, loadavg=[1.0, 1.0, 1.0],
             sw_ident=text, sw_ver=text, sw_sys=text,
         )  # fmt: skip
         worker.send("task-received", uuid=text, name=text, args=text, kwargs=text, eta=text)
@@ -119,15 +109,53 @@ def publish(app: Any, kind: str, text: str) -> None:
 
 
 def assert_unharmed(page: Page, where: str) -> None:
-    """Nothing of it became markup, ran, hid itself, or pushed the page aside."""
+    """Nothing of it became markup, ran, hid itself, or pushed anything aside."""
     assert page.evaluate("window.harmed") is None, where
     assert page.locator("img[src=x], [onerror], [onload], script:not([src])").count() == 0, where
     assert page.locator("a[href^='javascript:' i]").count() == 0, where
-    shown = page.locator("body").inner_text() + page.title()
-    assert [character for character in UNSAFE if character in shown] == [], where
-    for size in (PHONE, DESKTOP):
+    said: str = page.evaluate(
+        """() => [document.title, document.body.innerText, ...[...document.querySelectorAll(
+            '[title], [aria-label]')].flatMap(e => [e.title, e.ariaLabel])].join(' ')"""
+    )
+    assert [character for character in UNSAFE if character in said] == [], where
+    for size in _SIZES:
         page.set_viewport_size(size)
         assert too_wide_by(page) == 0, f"{where} at {size['width']} px"
+        assert displaced(page) == [], f"{where} at {size['width']} px"
+    page.set_viewport_size(DESKTOP)
+
+
+def displaced(page: Page) -> list[str]:
+    """What is wrong with the rows of the lists, and with the direction of what they say."""
+    found: list[str] = page.evaluate(
+        """() => {
+            const wrong = [];
+            for (const list of document.querySelectorAll('tbody, [role=rowgroup]')) {
+                const boxes = [...list.children].filter(row => row.checkVisibility())
+                    .map(row => row.getBoundingClientRect()).sort((a, b) => a.top - b.top);
+                const heights = new Set(boxes.map(({height}) => Math.round(height)));
+                if (heights.size > 1) wrong.push(`rows of ${[...heights]} px`);
+                boxes.forEach(({top}, i) => {
+                    if (i > 0 && Math.abs(top - boxes[i - 1].bottom) > 1.5)
+                        wrong.push(`a row begins ${top - boxes[i - 1].bottom} px after the one before`);
+                });
+                // Marks that are stacked reach far; they must not be drawn over the neighbours.
+                for (const row of list.children) for (const text of row.querySelectorAll('bdi')) {
+                    let box = text;
+                    while (box !== row.parentElement && getComputedStyle(box).overflowY === 'visible')
+                        box = box.parentElement;
+                    if (box === row.parentElement) wrong.push(`not clipped: ${text.outerHTML.slice(0, 200)}`);
+                }
+            }
+            const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+            while (texts.nextNode())
+                if (/[\u0590-\u08ff]/.test(texts.currentNode.data)
+                    && !texts.currentNode.parentElement.closest('bdi'))
+                    wrong.push(`turns its neighbours: ${texts.currentNode.data.slice(0, 100)}`);
+            return wrong;
+        }"""
+    )
+    return found
 
 
 @pytest.mark.parametrize("address", ["/", "/workers", "/tasks", "/tasks?sort=name"])
@@ -137,17 +165,17 @@ def test_lists_show_hostile_text_as_text(address: str, hostile: Hostile, visitor
         agree(lambda: figure(page, "figure-workers") >= 1, lambda: True)
         expect(page.locator("tr[data-name]")).to_have_count(10)
     elif address == "/workers":
-        expect(page.locator("tr[data-worker]")).to_have_count(len(HOSTILE))
+        expect(page.locator("tr[data-worker]")).to_have_count(len(TEXTS))
     else:
         agree(
             lambda: page.get_by_test_id("tasks").get_attribute("data-total"),
-            lambda: str(2 * len(HOSTILE)),
+            lambda: str(2 * len(TEXTS)),
         )
         page.locator("[data-testid=tasks] [data-uuid]").nth(10).wait_for()
         # Its colour is that of an unknown state, its word is what the cluster said.
         expect(page.locator("[role=group][aria-label=States]")).to_contain_text("<IMG SRC=X")
     if address != "/":
-        expect(page.get_by_text(HOSTILE["markup"]).first).to_be_visible()
+        expect(page.get_by_text(TEXTS["markup"]).first).to_be_visible()
     assert_unharmed(page, address)
 
 
@@ -182,7 +210,7 @@ def test_one_worker_shows_hostile_text_as_text(hostile: Hostile, visitor: Visito
 def test_links_lead_to_the_task_and_the_worker_whatever_they_are_called(
     hostile: Hostile, visitor: Visitor
 ) -> None:
-    page = visitor.open(f"{hostile.url}/tasks?state=FAILURE")
+    page = visitor.open(f"{hostile.url}/tasks?query=state:failure")
     for kind in ("address", "markup", "control", "prototype"):
         uuid = hostile.uuids[kind]
         row_of(page, uuid).get_by_role("link").click()
@@ -200,3 +228,142 @@ def row_of(page: Page, uuid: str) -> Locator:
     rows.first.wait_for()
     shown: list[str] = rows.evaluate_all("rows => rows.map(row => row.dataset.uuid)")
     return rows.nth(shown.index(uuid))
+
+
+# ---------------------------------------------------------------------- through a real worker
+
+
+class Harmed(NamedTuple):
+    """A console over workers that mean harm."""
+
+    console: Console
+    workers: list[str]
+    queues: list[str]
+    tasks: int  # how many
+
+    @property
+    def url(self) -> str:
+        return self.console.url
+
+
+@pytest.fixture(scope="module")
+def harmed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harmed]:
+    directory = tmp_path_factory.mktemp("harmed")
+    with contextlib.ExitStack() as stack:
+        broker = stack.enter_context(running_redis(directory))
+        ours = stack.enter_context(console(broker, directory))
+        ours.until("/api/v1/overview", lambda told: told["broker"]["state"] == "connected")
+        for which in range(len(harmful.HOSTS)):
+            stack.enter_context(
+                running(
+                    [sys.executable, "-m", "tests.e2e.harmful", broker, str(which)],
+                    log=directory / f"worker-{which}.log",
+                    ready=partial(is_online, ours, which),
+                    cwd=REPOSITORY,
+                )
+            )
+        app = harmful.application(broker)
+        count = harmful.send(app)
+        app.close()
+        told = ours.until(
+            f"/api/v1/tasks{query_address('state:failure,success').removeprefix('/tasks')}"
+            "&limit=100",
+            lambda told: told["total"] == count,
+        )
+        assert all(task["exception"] or task["result"] for task in told["tasks"])
+        queues = ours.until("/api/v1/queues", lambda told: len(told["queues"]) >= len(TEXTS))
+        yield Harmed(ours, online(ours), [queue["name"] for queue in queues["queues"]], count)
+
+
+def is_online(ours: Console, which: int) -> bool:
+    return len(online(ours)) > which
+
+
+def online(ours: Console) -> list[str]:
+    workers = json.loads(ours.text("/api/v1/workers"))["workers"]
+    return [worker["hostname"] for worker in workers if worker["status"] == "online"]
+
+
+LISTS = {
+    "/": "[data-testid=failing] tr[data-name]",
+    "/workers": "[data-testid=workers] tr[data-worker]",
+    "/workers?view=grid": "[data-testid=grid] [data-worker]",
+    "/queues": "[data-testid=queues] tr[data-queue]",
+    "/tasks": "[data-testid=tasks] [data-uuid]",
+    "/tasks?columns=state,name,uuid,worker,queue,args,client,outcome": "[data-testid=tasks] [data-uuid]",
+}
+
+
+@pytest.mark.parametrize("address", LISTS)
+def test_lists_show_what_a_real_worker_says_as_text(
+    address: str, harmed: Harmed, visitor: Visitor
+) -> None:
+    page = visitor.open(harmed.url + address)
+    listed = page.locator(LISTS[address])
+    least = len(harmed.workers) if "worker" in address else 10
+    agree(lambda: listed.count() >= least, lambda: True)
+    assert_unharmed(page, address)
+
+
+def test_suggestions_and_counts_offer_any_name_and_ask_for_exactly_it(
+    harmed: Harmed, visitor: Visitor
+) -> None:
+    page = visitor.open(f"{harmed.url}/tasks")
+    agree(lambda: total(page), lambda: harmed.tasks)
+    for key in ("name:", "queue:", "worker:"):
+        page.get_by_test_id("query").fill(key)
+        expect(page.get_by_role("option").first).to_be_visible()
+        assert_unharmed(page, f"suggestions for {key}")
+    for facet in ("name", "queue", "worker"):
+        page.goto(f"{harmed.url}/tasks")
+        values = page.get_by_test_id(f"facet-{facet}").locator("li[data-value]")
+        expect(values.nth(1)).to_be_visible()
+        if more := page.get_by_test_id(f"facet-{facet}").get_by_role("button", name="more").all():
+            more[0].click()
+        told = values.evaluate_all("all => all.map(one => [one.dataset.value, one.dataset.count])")
+        assert len(told) == len(harmed.workers if facet == "worker" else TEXTS)
+        for place, (value, count) in enumerate(told):
+            button = values.nth(place).get_by_role("button").first
+            button.click()
+            agree(lambda: total(page), partial(int, count))
+            shown = rows(page).evaluate_all("(all, key) => all.map(row => row.dataset[key])", facet)
+            assert set(shown) == {value}, facet
+            button.click()
+            agree(lambda: total(page), lambda: harmed.tasks)
+
+
+def test_a_task_of_a_real_worker_shows_all_that_it_says_beside_the_list(
+    harmed: Harmed, visitor: Visitor
+) -> None:
+    page = visitor.open(f"{harmed.url}/tasks")
+    told = harmed.console.get("/api/v1/tasks?query=state:failure&limit=100")["tasks"]
+    for kind in WORST:
+        # The console shortens what is very long.
+        uuid = next(task["uuid"] for task in told if task["name"][:20] == TEXTS[kind][:20])
+        page.goto(f"{harmed.url}/tasks?query=state:failure&task={quote(uuid, safe='')}")
+        drawer = page.get_by_test_id("drawer")
+        expect(drawer.get_by_test_id("task")).to_have_attribute("data-state", "FAILURE")
+        assert drawer.get_attribute("data-uuid") == uuid
+        unfold(page)
+        for raw in drawer.get_by_role("button", name="Raw ").all():
+            raw.click()
+        assert_unharmed(page, f"drawer, {kind}")
+
+
+def test_a_real_worker_and_a_queue_may_be_called_anything(harmed: Harmed, visitor: Visitor) -> None:
+    page = visitor.open(f"{harmed.url}/workers")
+    assert len(harmed.workers) == len(harmful.HOSTS)
+    for hostname in harmed.workers:
+        page.goto(f"{harmed.url}/workers/{quote(hostname, safe='')}")
+        # One whose name the console had to shorten cannot be asked.
+        expect(page.get_by_test_id("heartbeats")).to_be_visible()
+        if len(hostname) < 500:
+            expect(page.get_by_test_id("registered")).to_be_visible()
+        assert_unharmed(page, f"one worker, {hostname[:20]!r}")
+    beginnings = {TEXTS[kind][:20] for kind in WORST}
+    for queue in (name for name in harmed.queues if name[:20] in beginnings):
+        page.goto(f"{harmed.url}/queues?queue={quote(queue, safe='')}")
+        detail = page.get_by_test_id("queue-detail")
+        expect(detail.get_by_test_id("queue-length")).to_have_attribute("data-value", "0")
+        assert detail.get_attribute("data-queue") == queue
+        assert_unharmed(page, f"one queue, {queue[:20]!r}")

@@ -1,117 +1,33 @@
-"""The page over the demo, a real cluster under traffic: what it shows is what is true."""
+"""Overview, Workers and Queues over the demo, a real cluster under traffic: they show what is true."""
 
 from __future__ import annotations
 
-import contextlib
-import os
+import itertools
 import re
-import signal
-import socket
 import time
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, Literal, NamedTuple
-from urllib.parse import quote, urlsplit
+from functools import partial
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.conftest import free_port
-from tests.demo import Demo, running_demo, until
 from tests.e2e.browsing import (
-    DESKTOP,
-    PHONE,
-    Turnstile,
     Visitor,
     agree,
-    await_link,
-    axe,
     catches_up,
+    fact,
     figure,
     figures,
-    settles,
-    text_in,
-    too_wide_by,
-    unfold,
+    query_address,
+    rows,
+    total,
 )
-from tests.integration.watching import Console, console
+from tests.e2e.shop import Shop, halted, still
+from tests.integration.watching import Console
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
 
-THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 NONE = "\N{EN DASH}"  # what stands where there is no value
-
-
-class Shop(NamedTuple):
-    """The demo that this module looks at."""
-
-    demo: Demo
-    console: Console
-    live_after_seconds: float  # from its start until figures moved on a page
-
-    @property
-    def url(self) -> str:
-        return self.console.url
-
-    @property
-    def port(self) -> int:
-        return int(urlsplit(self.url).port or 0)
-
-    def overview(self) -> Any:
-        return self.console.get("/api/v1/overview")
-
-    def tasks(self, query: str) -> Any:
-        return self.console.get(f"/api/v1/tasks?{query}")
-
-    def workers(self) -> dict[str, Any]:
-        rows = self.console.get("/api/v1/workers")["workers"]
-        return {row["hostname"]: row for row in rows}
-
-
-@pytest.fixture(scope="module")
-def shop(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    directory, port = tmp_path_factory.mktemp("demo"), free_port()
-    began = time.monotonic()
-    with running_demo(directory, port=port) as demo:
-        url = demo.page_url.rstrip("/")
-        until(lambda: accepts(port), seconds=15, otherwise=lambda: demo.output)
-        with Visitor(browser) as visitor:
-            page = visitor.open(url)
-            first = figure(page, "account-events")
-            until(lambda: figure(page, "account-events") > first, seconds=20)
-            until(lambda: figure(page, "figure-done") > 0, seconds=20)
-            took = time.monotonic() - began
-        yield Shop(demo, Console(url, demo.process, directory / "demo.out"), took)
-
-
-def accepts(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-@contextlib.contextmanager
-def halted(shop: Shop, *commands: str) -> Iterator[None]:
-    """Halt the processes of the demo whose command lines hold one of these, as SIGSTOP does."""
-    pids = [pid for command in commands for pid in shop.demo.pids(command)]
-    assert pids
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):  # a pool renews its processes
-                os.kill(pid, signal.SIGCONT)
-
-
-@contextlib.contextmanager
-def still(shop: Shop) -> Iterator[None]:
-    """Hold the cluster's breath: nobody sends an event, so that everything has one value."""
-    with halted(shop, "celery --app", "celeryscope.demo.traffic"):
-        before: Any = None
-        while before != (before := shop.overview()["totals"]):
-            time.sleep(0.7)  # longer than the console takes from an event to its counters
-        yield
 
 
 # ---------------------------------------------------------------------- Overview
@@ -141,27 +57,38 @@ def test_the_overview_follows_the_cluster(shop: Shop, visitor: Visitor) -> None:
     expect(page.get_by_test_id("version")).to_have_text(f"Version {shop.overview()['version']}")
 
 
-def test_when_the_cluster_stands_still_every_figure_is_the_exact_truth(
+def test_when_the_cluster_stands_still_every_figure_of_the_overview_is_the_exact_truth(
     shop: Shop, visitor: Visitor
 ) -> None:
-    overview_page = visitor.open(shop.url)
-    tasks_page = visitor.open(f"{shop.url}/tasks")
-    workers_page = visitor.open(f"{shop.url}/workers")
+    page = visitor.open(shop.url)
+    for chart in CHARTS:
+        page.get_by_role("region", name=chart).get_by_role("button", name="Table").click()
     with still(shop):
-        agree(lambda: shown_tasks(tasks_page, 20), lambda: true_tasks(shop, "limit=20", 20))
-        agree(lambda: some(figures(tasks_page, "filter-")), lambda: shop.overview()["states"])
-        agree(lambda: shown_workers(workers_page), lambda: true_workers(shop))
-        agree(lambda: shown_lists(overview_page), lambda: true_lists(shop.overview()))
+        agree(lambda: shown_lists(page), lambda: true_lists(shop.overview()))
+        agree(lambda: shown_charts(page), lambda: true_charts(shop.overview()))
+        agree(lambda: figures(page, "account-"), lambda: true_accounts(shop.overview()["ingest"]))
+        agree(lambda: figures(page, "figure-"), lambda: true_figures(shop.overview()))
+
+
+def test_when_the_cluster_stands_still_workers_and_queues_show_the_exact_truth(
+    shop: Shop, visitor: Visitor
+) -> None:
+    workers, queues = visitor.open(f"{shop.url}/workers"), visitor.open(f"{shop.url}/queues")
+    with still(shop):
+        agree(lambda: shown_workers(workers), lambda: true_workers(shop))
+        agree(lambda: shown_queues(queues), lambda: true_queues(shop))
+        workers.get_by_role("button", name="Grid", exact=True).click()
+        expect(workers).to_have_url(f"{shop.url}/workers?view=grid")
         agree(
-            lambda: figures(overview_page, "account-"),
-            lambda: true_accounts(shop.overview()["ingest"]),
+            lambda: shown_grid(workers),
+            lambda: {name: row["status"] for name, row in shop.workers().items()},
         )
-        agree(lambda: figures(overview_page, "figure-"), lambda: true_figures(shop.overview()))
 
 
-def some(counts: dict[str, float]) -> dict[str, float]:
-    """Without those that are none."""
-    return {name: count for name, count in counts.items() if count}
+def shown_grid(page: Page) -> Any:
+    cells = page.get_by_test_id("grid").locator("[data-worker]")
+    pairs = cells.evaluate_all("all => all.map(c => [c.dataset.worker, c.dataset.status])")
+    return dict(pairs)
 
 
 def true_figures(overview: Any) -> dict[str, Any]:
@@ -176,7 +103,7 @@ def true_figures(overview: Any) -> dict[str, Any]:
         "lost": ingest["lost"] + ingest["dropped_messages"],
     }
     # Without a task that is done there is no part of them that failed.
-    failing = {"failing": pytest.approx(100 * rate["failed"] / done)} if done else {}
+    failing = {"failing": pytest.approx(100 * rate["failed"] / done, rel=0.15)} if done else {}
     return {**told, **failing}
 
 
@@ -194,20 +121,227 @@ def true_accounts(ingest: Any) -> dict[str, float]:
 
 def shown_lists(page: Page) -> Any:
     return page.evaluate(
-        """() => ({
-            failing: [...document.querySelectorAll('tr[data-name]')].map(row =>
-                [row.dataset.name, Number(row.querySelector('[data-value]').dataset.value)]),
-            queues: Object.fromEntries([...document.querySelectorAll('tr[data-queue]')].map(row =>
-                [row.dataset.queue, Number(row.querySelector('[data-value]').dataset.value)])),
-        })"""
+        """() => {
+            const list = (testid, row, value) => Object.fromEntries(
+                [...document.querySelectorAll(`[data-testid=${testid}] tr[data-${row}]`)].map(
+                    tr => [tr.dataset[row], value(tr)]));
+            const number = tr => Number(tr.querySelector('[data-value]').dataset.value);
+            return {
+                failing: Object.entries(list('failing', 'name', number)),
+                recent: list('failing', 'name',
+                    tr => Number(tr.querySelector('[data-recent]').dataset.recent)),
+                slowest: Object.entries(list('slowest', 'slow', number)),
+                queues: list('queues', 'queue', tr => Number(tr.dataset.messages)),
+                grid: Object.fromEntries(
+                    [...document.querySelectorAll('[data-testid=grid] [data-worker]')].map(
+                        cell => [cell.dataset.worker, cell.dataset.status])),
+            };
+        }"""
     )
 
 
 def true_lists(overview: Any) -> Any:
+    assert overview["failing"]
+    assert overview["slowest"]
     return {
         "failing": [[row["name"], row["failed"]] for row in overview["failing"]],
+        "recent": {row["name"]: row["recent_failed"] for row in overview["failing"]},
+        "slowest": [
+            [row["name"], pytest.approx(row["runtime_p95"])] for row in overview["slowest"]
+        ],
         "queues": {queue["name"]: queue["messages"] for queue in overview["queues"]},
+        "grid": dict.fromkeys(WORKERS, "online" if overview["workers"]["online"] else "offline"),
     }
+
+
+WORKERS = ("checkout@shop-1", "media@shop-2", "backoffice@shop-3")
+CHARTS = {"Throughput": "throughput", "Wait": "latency-wait", "Run time": "latency-runtime"}
+
+
+def shown_charts(page: Page) -> dict[str, list[list[float | None]]]:
+    """The numbers in the tables of the charts, oldest first."""
+    return {
+        test_id: [
+            [number_in(cell) for cell in cells]
+            for cells in reversed(
+                page.get_by_test_id(test_id)
+                .locator("tbody tr")
+                .evaluate_all(
+                    "rows => rows.map(row => [...row.cells].slice(1).map(c => c.innerText))"
+                )
+            )
+        ]
+        for test_id in CHARTS.values()
+    }
+
+
+def number_in(text: str) -> float | None:
+    """Read back what people read: 0, <0.1, 1.23k, 850 µs, 12.3 ms, 2 m 05 s."""
+    sizes = {"": 1, "k": 1e3, "µs": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600}
+    if text == NONE:
+        return None
+    parts = re.findall(r"<?([\d.,]+)\s*([a-zµ]*)", text)
+    assert parts, text
+    return sum(float(value.replace(",", "")) * sizes[unit] for value, unit in parts)
+
+
+def true_charts(overview: Any) -> dict[str, Any]:
+    activity, latency = overview["activity"], overview["latency"]
+    ends, step = activity["times"], activity["step_seconds"]
+    took = [step, *(max(step / 2, end - start) for start, end in itertools.pairwise(ends))]
+    throughput = [
+        [
+            # Anything below 0.05 stands there as "<0.1".
+            pytest.approx(activity["series"][kind][i] / took[i], abs=0.1)
+            for kind in ("received", "succeeded", "failed", "retried")
+        ]
+        for i in range(len(ends))
+    ]
+    told = {
+        f"latency-{kind}": [
+            [
+                None if value is None else pytest.approx(value, rel=0.01, abs=1e-6)
+                for value in values
+            ]
+            for values in zip(*(latency[kind][part] for part in ("p99", "p95", "p50")), strict=True)
+        ]
+        for kind in ("wait", "runtime")
+    }
+    for values in told.values():
+        assert any(value is not None for row in values for value in row)
+    return {"throughput": throughput, **told}
+
+
+# ---------------------------------------------------------------------- doors
+
+
+def test_every_figure_of_the_strip_is_a_door_to_the_list_that_it_counts(
+    shop: Shop, visitor: Visitor
+) -> None:
+    page = visitor.open(shop.url)
+    until_shown = page.locator("[data-testid^=figure-][data-value]")
+    expect(until_shown).to_have_count(7)
+    assert {door.evaluate("door => door.tagName") for door in until_shown.all()} == {"A"}
+    with still(shop):
+        agree(lambda: figures(page, "figure-"), lambda: true_figures(shop.overview()))
+        figures_then = figures(page, "figure-")
+        for name, query in {
+            "done": "state:success,failure since:5m",
+            "failing": "state:failure since:5m",
+            "running": "state:started",
+            "waiting": "state:pending,received",
+            "retrying": "state:retry",
+        }.items():
+            page.get_by_test_id(f"figure-{name}").click()
+            expect(page).to_have_url(shop.url + query_address(query))
+            agree(lambda: total(page), partial(shop.count, query))
+            if name in ("done", "failing"):  # a rate opens the list of what it is made of
+                assert total(page) > 0
+            else:
+                assert total(page) == figures_then[name], name
+            page.go_back()
+            expect(page.get_by_test_id("verdict")).to_be_visible()
+        page.get_by_test_id("figure-lost").click()
+        expect(page).to_have_url(f"{shop.url}/#accounting")
+        expect(page.get_by_test_id("account-lost")).to_be_in_viewport()
+        page.get_by_test_id("figure-workers").click()
+        expect(page).to_have_url(re.compile(f"^{shop.url}/workers"))
+        expect(page.locator("[data-testid=workers] tr[data-worker]")).to_have_count(3)
+
+
+def test_doors_of_the_lists_lead_to_what_they_count(shop: Shop, visitor: Visitor) -> None:
+    page = visitor.open(shop.url)
+    with still(shop):
+        agree(lambda: shown_lists(page), lambda: true_lists(shop.overview()))
+        failing = shop.overview()["failing"][0]
+        row = page.locator(f"[data-testid=failing] tr[data-name='{failing['name']}']")
+        row.locator("[data-recent]").click()
+        query = f"state:failure name:{failing['name']} since:5m"
+        expect(page).to_have_url(shop.url + query_address(query))
+        agree(lambda: total(page), lambda: shop.count(query))
+        # Each failure may have been followed by another try that succeeded.
+        assert 0 < total(page) <= failing["recent_failed"]
+        page.go_back()
+        page.locator("[data-testid=queues] tr[data-queue=media] a").first.click()
+        expect(page).to_have_url(f"{shop.url}/queues?queue=media")
+        states = page.get_by_test_id("queue-detail").locator("[data-state][data-value]")
+        agree(
+            lambda: {
+                door.get_attribute("data-state"): int(door.get_attribute("data-value") or -1)
+                for door in states.all()
+                if door.get_attribute("data-value") != "0"
+            },
+            lambda: counts(shop.tasks("queue:media", facets=1, limit=0)["facets"]["state"]),
+        )
+        page.get_by_test_id("queue-detail").locator("[data-state=SUCCESS]").click()
+        expect(page).to_have_url(shop.url + query_address("state:success queue:media"))
+        agree(lambda: total(page), lambda: shop.count("state:success queue:media"))
+
+
+def counts(facet: Any) -> dict[str, int]:
+    return {value["value"]: value["count"] for value in facet}
+
+
+def test_a_failing_task_and_its_traceback_are_three_clicks_from_the_overview(
+    shop: Shop, visitor: Visitor
+) -> None:
+    shop.task("state:failure name:payments.charge")
+    page = visitor.open(shop.url)
+    clicks = [
+        page.locator("[data-testid=failing] tr[data-name='payments.charge'] a").first,
+        rows(page).first.locator("a").first,
+    ]
+    for click in clicks:
+        click.click()
+    assert len(clicks) <= 3
+    own = page.get_by_test_id("traceback").locator("[data-own=true]")
+    # The frames of the shop's own code are in sight, and nothing has to be unfolded.
+    expect(own.first).to_be_visible()
+    expect(own.first).to_be_in_viewport()
+    expect(own.filter(has_text="charge_card").first).to_be_visible()
+
+    # Or with one: the last exception is a door, too.
+    page.goto(shop.url)
+    page.locator("[data-testid=failing] tr[data-name='payments.charge'] [data-task]").click()
+    expect(page.get_by_test_id("traceback").locator("[data-own=true]").first).to_be_visible()
+
+
+# ---------------------------------------------------------------------- Queues
+
+
+def shown_queues(page: Page) -> dict[str, Any]:
+    told: dict[str, Any] = page.evaluate(
+        """() => Object.fromEntries(
+            [...document.querySelectorAll('[data-testid=queues] tr[data-queue]')].map(
+                row => [row.dataset.queue, Number(row.dataset.messages)]))"""
+    )
+    return told
+
+
+def true_queues(shop: Shop) -> dict[str, Any]:
+    told = {name: row["messages"] for name, row in shop.queues().items()}
+    assert {"checkout", "media", "backoffice"} <= told.keys()
+    return told
+
+
+def test_one_queue_shows_who_reads_it(shop: Shop, visitor: Visitor) -> None:
+    told = shop.console.until(
+        "/api/v1/queues",
+        lambda told: all(
+            row["workers"] for row in told["queues"] if row["name"] in ("checkout", "media")
+        ),
+    )
+    readers = next(row["workers"] for row in told["queues"] if row["name"] == "media")
+    assert "media@shop-2" in readers
+    page = visitor.open(f"{shop.url}/queues?queue=media")
+    detail = page.get_by_test_id("queue-detail")
+    expect(detail).to_have_attribute("data-queue", "media")
+    agree(
+        lambda: {one.get_attribute("data-worker") for one in detail.locator("[data-worker]").all()},
+        lambda: set(readers),
+    )
+    detail.locator("[data-worker='media@shop-2'] a").click()
+    expect(page).to_have_url(re.compile(r"/workers/media(@|%40)shop-2$"))
 
 
 # ---------------------------------------------------------------------- Workers
@@ -270,21 +404,20 @@ def test_a_worker_that_falls_silent_is_offline_by_celerys_rule_and_comes_back(
 def test_one_worker_shows_what_its_events_and_its_inspection_tell(
     shop: Shop, visitor: Visitor
 ) -> None:
+    path = "/api/v1/workers/checkout@shop-1"
     page = visitor.open(f"{shop.url}/workers")
-    page.locator("tr[data-worker='checkout@shop-1'] a").click()
+    page.locator("tr[data-worker='checkout@shop-1'] a").first.click()
     expect(page).to_have_url(re.compile(r"/workers/checkout(@|%40)shop-1$"))
     page.reload()  # the address alone is enough
     expect(page.get_by_role("heading", level=1)).to_contain_text("checkout@shop-1")
+    # While somebody looks, the worker is asked for what it holds.
     true = shop.console.until(
-        "/api/v1/workers/checkout@shop-1", lambda told: told.get("inspect") is not None
+        path, lambda told: told["inspect"] and told["inspect"]["reserved"] is not None
     )
-    page.reload()
     for name, value in {
         "Pool": true["pool"],
         "Process id": str(true["pid"]),
         "Version": f"{true['software']} {true['version']}",
-        "Queues": "checkout",
-        "Lost events": "0",
     }.items():
         expect(fact(page, name)).to_have_text(value)
     assert (true["pool"], true["concurrency"]) == ("prefork", 3)
@@ -293,207 +426,40 @@ def test_one_worker_shows_what_its_events_and_its_inspection_tell(
         lambda: float(fact(page, "Processed").inner_text().replace(",", "")),
         lambda: shop.workers()["checkout@shop-1"]["processed"],
     )
+    with still(shop):
+        agree(lambda: shown_worker(page), lambda: true_worker(shop.console, path))
 
 
-def fact(page: Page, name: str) -> Any:
-    return page.locator(
-        "dl > div", has=page.locator("dt", has_text=re.compile(f"^{name}$"))
-    ).locator("dd")
-
-
-# ---------------------------------------------------------------------- Tasks
-
-
-def shown_tasks(page: Page, most: int) -> Any:
+def shown_worker(page: Page) -> Any:
     return page.evaluate(
-        """most => ({
-            total: Number(document.querySelector('[data-testid=tasks]').dataset.total),
-            rows: [...document.querySelectorAll('[data-testid=tasks] [data-uuid]')]
-                .sort((a, b) => a.ariaRowIndex - b.ariaRowIndex).slice(0, most).map(row => {
-                    const cells = [...row.querySelectorAll('[role=cell]')].map(
-                        cell => cell.textContent);
-                    return {
-                        uuid: row.dataset.uuid, state: row.dataset.state, name: cells[1],
-                        worker: cells[3], queue: cells[4], retries: cells[8], outcome: cells[9],
-                    };
-                }),
-        })""",
-        most,
+        """() => {
+            const all = (selector, value) => [...document.querySelectorAll(selector)].map(value);
+            const chart = document.querySelector('[data-testid=heartbeats] [role=img]');
+            return {
+                processes: all('[data-testid=processes] [data-pid]', e => Number(e.dataset.pid)),
+                running: all('[data-testid=running-tasks] [data-uuid]', e => e.dataset.uuid),
+                held: all('[data-testid=reserved] [data-count]', e => Number(e.dataset.count)),
+                registered: all('[data-testid=registered] [data-name]', e => e.dataset.name),
+                settings: all('[data-testid=settings] [data-setting]', e => e.dataset.setting),
+                queues: all('[data-testid=worker-queues] tbody tr', e => e.cells[0].innerText),
+                busy: Number(/Busy (\\d+)/.exec(chart.ariaLabel)[1]),
+                lost: Number(
+                    document.querySelector('[data-testid=worker-lost]').dataset.value),
+            };
+        }"""
     )
 
 
-def true_tasks(shop: Shop, query: str, most: int) -> Any:
-    told = shop.tasks(query)
+def true_worker(console: Console, path: str) -> Any:
+    told = console.get(path)
+    inspected = told["inspect"]
     return {
-        "total": told["total"],
-        "rows": [
-            {
-                **{key: task[key] or NONE for key in ("uuid", "state", "name", "worker", "queue")},
-                "retries": str(task["retries"]),
-                "outcome": task["exception"] or task["result"] or NONE,
-            }
-            for task in told["tasks"][:most]
-        ],
+        "processes": inspected["stats"]["pool"]["processes"],
+        "running": [task["uuid"] for task in told["running_tasks"]],
+        "held": [len(inspected["reserved"]), len(inspected["scheduled"])],
+        "registered": sorted(inspected["registered"]),
+        "settings": sorted(inspected["conf"]),
+        "queues": ["checkout"],
+        "busy": told["heartbeats"]["active"][-1],
+        "lost": 0,
     }
-
-
-def shown_total(page: Page) -> float:
-    return float(page.get_by_test_id("tasks").get_attribute("data-total") or "nan")
-
-
-def shown_states(page: Page) -> set[str]:
-    states = page.eval_on_selector_all(
-        "[data-testid=tasks] [data-uuid]", "rows => rows.map(row => row.dataset.state)"
-    )
-    return set(states)
-
-
-def test_tasks_are_filtered_by_the_address_and_by_clicking(shop: Shop, visitor: Visitor) -> None:
-    page = visitor.open(f"{shop.url}/tasks")
-    catches_up(lambda: shown_total(page), lambda: shop.tasks("limit=0")["total"])
-
-    page.get_by_test_id("filter-FAILURE").click()
-    expect(page).to_have_url(f"{shop.url}/tasks?state=FAILURE")
-    agree(lambda: shown_states(page), lambda: {"FAILURE"})
-    catches_up(lambda: shown_total(page), lambda: shop.tasks("state=FAILURE&limit=0")["total"])
-
-    page.get_by_test_id("filter-REVOKED").click()
-    expect(page).to_have_url(f"{shop.url}/tasks?state=FAILURE&state=REVOKED")
-    agree(lambda: shown_states(page), lambda: {"FAILURE", "REVOKED"})
-
-    deep = visitor.open(f"{shop.url}/tasks?state=FAILURE&name=payments.charge")
-    expect(deep.get_by_test_id("filter-FAILURE")).to_have_attribute("aria-pressed", "true")
-    agree(lambda: shown_states(deep), lambda: {"FAILURE"})
-    catches_up(
-        lambda: shown_total(deep),
-        lambda: shop.tasks("state=FAILURE&name=payments.charge&limit=0")["total"],
-    )
-    assert 0 < shown_total(deep) < shown_total(page)
-    deep.get_by_role("button", name="Clear filters").click()
-    expect(deep).to_have_url(f"{shop.url}/tasks")
-    agree(lambda: shown_total(deep) > shown_total(page), lambda: True)
-
-
-def test_a_failed_task_shows_its_fields_and_its_whole_traceback(
-    shop: Shop, visitor: Visitor
-) -> None:
-    page = visitor.open(f"{shop.url}/tasks?state=FAILURE&name=payments.charge")
-    row = page.locator("[data-testid=tasks] [data-uuid]").first
-    row.wait_for()
-    page.get_by_test_id("freeze").click()
-    uuid = row.get_attribute("data-uuid") or ""
-    row.get_by_role("link").click()
-    expect(page).to_have_url(f"{shop.url}/tasks/{uuid}")
-
-    true = shop.console.get(f"/api/v1/tasks/{uuid}")
-    assert "in charge_card" in true["traceback"]
-    expect(page.get_by_test_id("task")).to_have_attribute("data-uuid", uuid)
-    expect(page.get_by_test_id("task")).to_have_attribute("data-state", "FAILURE")
-    expect(page.get_by_role("heading", level=1)).to_have_text("payments.charge")
-    unfold(page)
-    assert text_in(page.get_by_test_id("exception")) == true["exception"]
-    for label, field in (
-        ("Traceback", "traceback"), ("Arguments", "args"), ("Keyword arguments", "kwargs")
-    ):  # fmt: skip
-        assert text_in(page.get_by_role("region", name=label, exact=True)) == true[field]
-    for name, value in {
-        "Worker": true["worker"],
-        "Queue": true["queue"],
-        "Retries": str(true["retries"]),
-        "Name": true["name"],
-        "Routing key": true["routing_key"],
-        "Root id": true["root_id"],
-    }.items():
-        expect(fact(page, name)).to_have_text(value)
-    events = page.get_by_test_id("timeline").locator("li")
-    assert [event.get_attribute("data-type") for event in events.all()] == [
-        moment["type"] for moment in true["timeline"]
-    ]
-    page.go_back()
-    expect(page).to_have_url(f"{shop.url}/tasks?state=FAILURE&name=payments.charge")
-
-
-def test_a_task_that_is_not_known_is_said_to_be_so(shop: Shop, visitor: Visitor) -> None:
-    visitor.expected = [r"status of 404"]
-    page = visitor.open(f"{shop.url}/tasks/no-such-task")
-    expect(page.get_by_role("heading", name="No such task")).to_be_visible()
-
-
-# ---------------------------------------------------------------------- the stream
-
-
-def test_two_tabs_share_one_stream_and_the_second_goes_on_without_the_first(
-    shop: Shop, visitor: Visitor
-) -> None:
-    with Turnstile(shop.port).running() as way, visitor:
-        first = visitor.open(f"{way.url}/tasks")
-        second = visitor.open(way.url)
-        first.bring_to_front()
-        settles(way.streams, [{"overview", "workers", "tasks"}])
-        for page in (first, second):
-            await_link(page, "live")
-        first.close()
-        settles(way.streams, [{"overview", "workers"}])
-        catches_up(
-            lambda: figure(second, "account-events"), lambda: shop.overview()["ingest"]["events"]
-        )
-        second.close()
-        settles(way.streams, [])
-
-
-# ---------------------------------------------------------------------- for everyone
-
-
-@pytest.fixture(scope="module")
-def addresses(shop: Shop) -> dict[str, str]:
-    told = shop.console.until("/api/v1/tasks?state=FAILURE&limit=1", lambda told: told["tasks"])
-    return {
-        "Overview": "/",
-        "Workers": "/workers",
-        "one worker": "/workers/media@shop-2",
-        "Tasks": "/tasks",
-        "one task": f"/tasks/{quote(told['tasks'][0]['uuid'])}",
-    }
-
-
-def test_axe_finds_nothing_serious_and_nothing_scrolls_sideways(
-    shop: Shop, visitor: Visitor, addresses: dict[str, str]
-) -> None:
-    page = visitor.open(shop.url)
-    found: dict[str, object] = {}
-    for name, address in addresses.items():
-        page.goto(shop.url + address)
-        await_link(page, "live")
-        expect(page.get_by_role("status").filter(has_text="Waiting for")).to_have_count(0)
-        for theme in THEMES:
-            page.emulate_media(color_scheme=theme)
-            expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", theme)
-            found[f"{name}, {theme}"] = axe(page)
-        for size in (PHONE, DESKTOP):
-            page.set_viewport_size(size)
-            found[f"{name}, {size['width']} px wide"] = too_wide_by(page)
-    assert {where: fault for where, fault in found.items() if fault} == {}
-
-
-def test_everything_works_below_a_url_prefix(shop: Shop, visitor: Visitor, tmp_path: Path) -> None:
-    with (
-        console(shop.demo.broker_url, tmp_path, "--url-prefix", "/celery") as ours,
-        Turnstile(int(urlsplit(ours.url).port or 0)).running() as way,
-        visitor,
-    ):
-        # Through the page's own links, and by addresses alone.
-        page = visitor.open(f"{way.url}/celery")
-        until(lambda: figure(page, "figure-workers") == 3, seconds=10)
-        for link, address in (("Workers", "workers"), ("Tasks", "tasks"), ("Overview", "")):
-            page.get_by_role("navigation").get_by_role("link", name=link).click()
-            expect(page).to_have_url(f"{way.url}/celery/{address}")
-        page.goto(f"{way.url}/celery/workers/media@shop-2")
-        expect(page.get_by_role("heading", level=1)).to_contain_text("media@shop-2")
-        page.goto(f"{way.url}/celery/tasks")
-        page.locator("[data-testid=tasks] [data-uuid]").first.get_by_role("link").click()
-        expect(page.get_by_test_id("task")).to_be_visible()
-        page.reload()
-        expect(page.get_by_test_id("task")).to_be_visible()
-        await_link(page, "live")
-        assert [path for path in way.requests if not path.startswith("/celery")] == []
-        assert any(path.startswith("/celery/api/v1/live?") for path in way.requests)

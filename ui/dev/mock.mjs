@@ -80,10 +80,11 @@ const steps = [];
 let touched = [];
 let changes = 0;
 
+const MANY = Number(flags.workers) > 24; // then a dozen share a host
 const workers = Array.from({ length: Number(flags.workers) }, (_, index) => ({
-  hostname: index === 4 ? `celery@${'long-hostname-of-an-autoscaled-pod-'.repeat(3)}5f7c` : `celery@web${index + 1}`,
-  status: index === 3 ? 'offline' : index === 5 ? 'unknown' : 'online',
-  last_heartbeat: clock() - (index === 3 ? 190 : index === 5 ? 41 : 0.5),
+  hostname: index === 4 ? `celery@${'long-hostname-of-an-autoscaled-pod-'.repeat(3)}5f7c` : MANY ? `${pick(['mail', 'media', 'orders'])}${index}@shop-${Math.floor(index / 12)}` : `celery@web${index + 1}`,
+  status: index % 97 === 3 ? 'offline' : index % 89 === 5 ? 'unknown' : 'online',
+  last_heartbeat: clock() - (index % 97 === 3 ? 190 : index % 89 === 5 ? 41 : 0.5),
   heartbeat_interval: 2,
   active: 0,
   running: 0,
@@ -125,9 +126,20 @@ function told(task, kind) {
   touched.unshift(task);
   const row = names.get(task.name ?? '') ?? Object.fromEntries([
     ['name', task.name ?? ''], ...kinds.map((key) => [key, 0]), ['runtime_mean', 0.4], ['last_exception', null],
+    ['runtime_p50', null], ['runtime_p95', null], ['runtime_p99', null], ['wait_p95', null], ['runtime_total', 0],
+    ['recent_failed', 0], ['recent_succeeded', 0], ['last_failed', null],
   ]);
   row[kind] += 1;
-  if (kind === 'failed') row.last_exception = task.exception;
+  if (kind === 'succeeded') {
+    row.recent_succeeded += 1;
+    row.runtime_total += task.runtime;
+    Object.assign(row, { runtime_p50: task.mean, runtime_p95: task.mean * 1.45, runtime_p99: task.mean * 1.49, wait_p95: 0.4 });
+  }
+  if (kind === 'failed') {
+    row.recent_failed += 1;
+    row.last_exception = task.exception;
+    row.last_failed = task.uuid;
+  }
   names.set(row.name, row);
   const worker = workers.find(({ hostname }) => hostname === task.worker);
   if (worker) worker.counts[`task-${kind}`] = (worker.counts[`task-${kind}`] ?? 0) + 1;
@@ -144,7 +156,7 @@ function advance(task) {
   const now = clock();
   if (now < task.due) return;
   if (task.state === 'PENDING') {
-    task.worker = pick(workers.slice(0, 3)).hostname;
+    task.worker = pick(MANY ? workers.filter(({ status }) => status === 'online') : workers.slice(0, 3)).hostname;
     task.received = now;
     task.due = now + random() * 0.2;
     enter(task, 'RECEIVED', 'received');
@@ -189,11 +201,12 @@ setInterval(() => {
   if (broker.state !== 'connected') return;
   for (owed += PER_ROUND * (0.8 + 0.4 * Math.sin(clock() / 23)); owed >= 1; owed -= 1) begin();
   for (const task of tasks.values()) if (!FINAL.has(task.state)) advance(task);
+  const running = {};
+  for (const { state, worker } of tasks.values()) if (state === 'STARTED') running[worker] = (running[worker] ?? 0) + 1;
   for (const worker of workers) {
     if (worker.status !== 'online') continue;
-    const running = [...tasks.values()].filter((task) => task.state === 'STARTED' && task.worker === worker.hostname);
-    worker.running = running.length;
-    worker.active = running.length;
+    worker.running = running[worker.hostname] ?? 0;
+    worker.active = worker.running;
     if (clock() - worker.last_heartbeat > 2) worker.last_heartbeat = clock();
   }
 }, 50);
@@ -210,6 +223,34 @@ setInterval(() => {
   steps.push(step);
   if (steps.length > 150) steps.shift();
 }, 2000);
+
+const DEPTHS = { celery: () => 0, mail: (t) => 30 + 25 * Math.sin(t / 40), media: (t) => 600 + 1.2 * (t % 3000), orders: (t) => 5 + 5 * Math.sin(t / 7), thumbnails: (t) => 40_000 - 6 * (t % 6000), billing: () => 12, exports: (t) => Math.max(0, 300 * Math.sin(t / 90)), reports: () => null, search: (t) => 3 + 3 * Math.sin(t), [`q${'\u202e'}ueue`]: () => 2 };
+let queues = [];
+function readQueues() {
+  const now = clock();
+  queues = Object.entries(DEPTHS).map(([name, depth]) => {
+    const at = (when) => (depth(when) === null || (name === 'mail' && when > begun + 5200 && when < begun + 5300) ? null : Math.max(0, Math.round(depth(when))));
+    const messages = at(now);
+    const times = Array.from({ length: 120 }, (_, index) => now - 5 * (119 - index));
+    const growth = messages === null ? null : (messages - at(now - 60)) / 60;
+    const readers = { billing: 0, reports: null }[name] ?? 2;
+    return {
+      name, messages, consumers: name === 'reports' ? null : readers, error: messages === null ? 'WRONGTYPE: the key holds no list' : null,
+      growth_per_second: growth, in_per_second: name === 'celery' ? null : 12.4, out_per_second: growth === null ? null : Math.max(0, 12.4 - growth),
+      drain_seconds: messages > 0 && growth < -0.05 ? messages / -growth : null, times, depths: times.map(at),
+      workers: readers ? workers.filter(({ queues: read }) => read.includes(name)).slice(0, 40).map(({ hostname }) => hostname) : [], sent: 48_200, taken: 48_100,
+    };
+  });
+}
+readQueues();
+setInterval(readQueues, 5000);
+
+function latency() {
+  const times = Array.from({ length: 30 }, (_, index) => Math.floor(clock() / 10) * 10 - 10 * (29 - index));
+  const line = (size, wave) => times.map((at, index) => (index > 11 && index < 14 ? null : size * (1 + wave * Math.sin(at / 37)) * (index > 24 ? 3 : 1)));
+  const quantiles = (size) => ({ p50: line(size, 0.2), p95: line(size * 8, 0.4), p99: line(size * 30, 0.5) });
+  return { step_seconds: 10, times, wait: quantiles(0.012), runtime: quantiles(0.3) };
+}
 
 function overview() {
   const states = {};
@@ -236,19 +277,15 @@ function overview() {
       times: steps.map(({ at }) => at),
       series: Object.fromEntries(['received', 'succeeded', 'failed', 'retried'].map((kind) => [kind, steps.map((step) => step[kind])])),
     },
-    queues: [
-      { name: 'celery', messages: 0, consumers: 0, error: null },
-      { name: 'mail', messages: 37, consumers: 2, error: null },
-      { name: 'media', messages: 1204, consumers: 3, error: null },
-      { name: 'orders', messages: 5, consumers: 2, error: null },
-      { name: 'reports', messages: null, consumers: null, error: 'WRONGTYPE: the key holds no list' },
-    ],
+    queues: queues.map(({ times, depths, workers: _, sent, taken, ...queue }) => queue),
+    latency: latency(),
+    slowest: [...names.values()].filter(({ runtime_p95 }) => runtime_p95 !== null).sort((a, b) => b.runtime_p95 - a.runtime_p95).slice(0, 8),
     gaps: [
       { start: clock() - 200, end: clock() - 180, reason: 'Connection closed by server.' },
       { start: begun + 900, end: begun + 904.2, reason: 'Error 111 connecting to cache-1.internal:6379. Connection refused.' },
       ...(broker.state === 'disconnected' ? [{ start: broker.since, end: null, reason: broker.error }] : []),
     ].reverse(),
-    failing: [...names.values()].filter(({ failed }) => failed > 0).sort((a, b) => b.failed - a.failed).slice(0, 10),
+    failing: [...names.values()].filter(({ failed }) => failed > 0).sort((a, b) => b.recent_failed - a.recent_failed || b.failed - a.failed).slice(0, 10),
   };
 }
 
@@ -256,19 +293,31 @@ const row = ({ uuid, name, state, worker, queue, client, sent, received, started
   ({ uuid, name, state, worker, queue, client, sent, received, started, finished, wait, runtime, retries, args, kwargs, result, exception, state_at });
 
 function taskList(query) {
-  const states = query.getAll('state');
-  const text = (query.get('search') ?? '').toLowerCase();
-  const wanted = ['name', 'worker', 'queue'].filter((key) => query.get(key));
+  // Of the query language no more than words and key:value,value.
+  const terms = (query.get('query') ?? '').toLowerCase().split(' ').filter(Boolean);
   const found = [...tasks.values()].reverse().filter((task) =>
-    (states.length === 0 || states.includes(task.state)) &&
-    wanted.every((key) => task[key] === query.get(key)) &&
-    (text === '' || `${task.uuid} ${task.name} ${task.args}`.toLowerCase().includes(text)));
+    terms.every((term) => {
+      const [, key, values] = /^(state|name|worker|queue):(.+)$/.exec(term) ?? [];
+      return key
+        ? values.split(',').includes(String(task[key]).toLowerCase())
+        : `${task.uuid} ${task.name} ${task.args}`.toLowerCase().includes(term);
+    }));
   const sort = query.get('sort') ?? '-seen';
   const key = sort.replace('-', '');
   if (key !== 'seen') found.sort((a, b) => ((a[key] ?? '') < (b[key] ?? '') ? -1 : 1) * (sort.startsWith('-') ? -1 : 1));
   else if (sort === 'seen') found.reverse();
   const limit = Number(query.get('limit') ?? 50);
-  return { now: clock(), tasks: found.slice(0, limit).map(row), total: found.length, in_memory: tasks.size };
+  return { now: clock(), tasks: found.slice(0, limit).map(row), total: found.length, in_memory: tasks.size, facets: null };
+}
+
+function facets(view) {
+  const found = taskList(new URLSearchParams({ query: view, limit: '1000' })).tasks;
+  const by = (key) => {
+    const counts = {};
+    for (const task of found) if (task[key] !== null) counts[task[key]] = (counts[task[key]] ?? 0) + 1;
+    return Object.entries(counts).map(([value, count]) => ({ value, count })).sort((a, b) => b.count - a.count).slice(0, 20);
+  };
+  return { state: by('state'), name: by('name'), worker: by('worker'), queue: by('queue') };
 }
 
 function taskDetail(id) {
@@ -305,10 +354,12 @@ function workerDetail(hostname) {
 function live(request, response, query) {
   response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
   const send = (event, data) => response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
-  send('hello', { server, version: '0.1.0', now: clock() });
+  send('hello', { server, version: '0.1.0', now: clock(), topics: [], views: [] });
   const topics = (query.get('topics') ?? '').split(',');
   let seen = {};
   let rows = {};
+  let cells = {};
+  const views = query.getAll('view');
   let counted = changes;
   const tick = () => {
     if (silent) return;
@@ -331,9 +382,19 @@ function live(request, response, query) {
       });
       frame.workers = { set, gone: [] };
     }
-    if (topics.includes('tasks')) {
-      const newest = [...new Map(touched.map((task) => [task.uuid, task])).values()].slice(0, 40);
-      frame.tasks = { rows: newest.map(row), changed: changes - counted, total: tasks.size };
+    if (topics.includes('grid')) {
+      const set = workers.map((w) => [w.hostname, w.status, w.running, w.concurrency, w.lost]).filter((cell) => {
+        const changed = cells[cell[0]] !== String(cell);
+        cells[cell[0]] = String(cell);
+        return changed;
+      });
+      frame.grid = { set, gone: [] };
+    }
+    if (views.length > 0) {
+      frame.views = Object.fromEntries(views.map((view) => {
+        const { tasks: found, total } = taskList(new URLSearchParams({ query: view, limit: '40' }));
+        return [view, { rows: found, changed: changes - counted, total, in_memory: tasks.size, facets: facets(view) }];
+      }));
       counted = changes;
     }
     touched = touched.slice(0, 200);
@@ -392,6 +453,7 @@ createServer((request, response) => {
   const missing = (what) => json(response, { error: { code: 'not_found', message: `There is no ${what} ${id}.`, hint: null } }, 404);
   if (noun === 'live') return live(request, response, url.searchParams);
   if (noun === 'overview') return json(response, overview());
+  if (noun === 'queues') return json(response, { now: clock(), queues, error: broker.error, read_at: clock() - 2, every_seconds: 5 });
   if (noun === 'names') return json(response, { names: [...names.values()] });
   if (noun === 'workers' && id === undefined) return json(response, { now: clock(), workers, broker });
   if (noun === 'workers') return workerDetail(id) ? json(response, workerDetail(id)) : missing('worker');

@@ -8,7 +8,7 @@ export function preloadFont(): Plugin {
     transformIndexHtml: {
       order: 'post',
       handler(_, { bundle }) {
-        const font = Object.keys(bundle ?? {}).find((name) => /geist-latin-wght/.test(name));
+        const font = Object.keys(bundle ?? {}).find((name) => /^assets\/geist-[\w-]{8}\.woff2$/.test(name));
         if (!font) throw new Error('the font of the text is not in the bundle');
         const attrs = { rel: 'preload', as: 'font', crossorigin: true, href: `./${font}` };
         return [{ tag: 'link', injectTo: 'head', attrs }];

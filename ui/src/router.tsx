@@ -11,20 +11,22 @@ import {
 import { Empty, Trouble } from './components/Notice';
 import { Page } from './components/shell/Page';
 import { Shell } from './components/shell/Shell';
-import { readTaskSearch } from './lib/task-query';
+import { readQueueSearch } from './lib/queues';
+import { readTaskSearch, translated } from './lib/task-query';
 import { parseSearch, stringifySearch } from './lib/url';
 import { readWorkerSearch } from './lib/worker-query';
-import { OverviewPage } from './pages/overview/OverviewPage';
 
-// The Overview comes with the page; the others follow in an idle moment, so that a click on them
-// does not wait either.
+// Each page is a file of its own: whichever one begins with, it loads no other. The rest follow in
+// an idle moment, so that a click on them does not wait.
+const OverviewPage = lazyRouteComponent(() => import('./pages/overview/OverviewPage'), 'OverviewPage');
 const WorkersPage = lazyRouteComponent(() => import('./pages/workers/WorkersPage'), 'WorkersPage');
 const WorkerPage = lazyRouteComponent(() => import('./pages/worker/WorkerPage'), 'WorkerPage');
+const QueuesPage = lazyRouteComponent(() => import('./pages/queues/QueuesPage'), 'QueuesPage');
 const TasksPage = lazyRouteComponent(() => import('./pages/tasks/TasksPage'), 'TasksPage');
 const TaskPage = lazyRouteComponent(() => import('./pages/task/TaskPage'), 'TaskPage');
 
 export function loadAllPages(): void {
-  for (const page of [WorkersPage, TasksPage, TaskPage, WorkerPage]) {
+  for (const page of [OverviewPage, WorkersPage, TasksPage, TaskPage, WorkerPage, QueuesPage]) {
     // A page that does not load now is asked for again when someone goes there.
     page.preload?.()?.catch(() => undefined);
   }
@@ -59,10 +61,22 @@ const worker = createRoute({
   component: WorkerPage,
 });
 
+const queues = createRoute({
+  getParentRoute: () => root,
+  path: '/queues',
+  validateSearch: readQueueSearch,
+  component: QueuesPage,
+});
+
 const tasks = createRoute({
   getParentRoute: () => root,
   path: '/tasks',
   validateSearch: readTaskSearch,
+  // Links in old alerts and wikis arrive, Flower's too.
+  beforeLoad: ({ location }) => {
+    const search = translated(location.search);
+    if (search) redirect({ to: '/tasks', search, replace: true, throw: true });
+  },
   component: TasksPage,
 });
 
@@ -85,7 +99,7 @@ const flowerTask = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: root.addChildren([overview, workers, worker, tasks, task, flowerWorker, flowerTask]),
+  routeTree: root.addChildren([overview, workers, worker, queues, tasks, task, flowerWorker, flowerTask]),
   basepath: new URL(document.baseURI).pathname,
   parseSearch,
   stringifySearch,

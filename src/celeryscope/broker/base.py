@@ -10,6 +10,7 @@ from typing import Protocol
 
 import msgspec
 
+from celeryscope.broker.depths import DepthHistory
 from celeryscope.errors import SourceError, broker_trouble
 
 logger = logging.getLogger(__name__)
@@ -22,7 +23,9 @@ class QueueDepth(msgspec.Struct, frozen=True):
     """One queue; what is not known is None, and `error` says why."""
 
     name: str
-    messages: int | None = None  # waiting, without those that a worker holds unacknowledged
+    # Waiting, without those that a worker holds unacknowledged; in Redis that is everything it
+    # has prefetched, so that a queue of 0 says nothing of what waits inside the workers.
+    messages: int | None = None
     consumers: int | None = None
     error: str | None = None
 
@@ -45,6 +48,8 @@ class QueuePoller:
 
     `queues` is asked for the names each time. `latest` is replaced as a whole; it keeps what
     was read last when the broker does not answer, `at` is how old that is, and `error` why.
+    `asked` are the names of the last attempt, whatever became of it, `attempts` how many there
+    were, and `history` what was read in the last ten minutes.
     """
 
     def __init__(
@@ -59,13 +64,16 @@ class QueuePoller:
     ) -> None:
         self._depths = depths
         self._queues = queues
-        self._interval = interval_seconds
+        self.interval_seconds = interval_seconds
         self._max_queues = max_queues
         self._on_error = on_error
         self._clock = clock
         self.latest: Mapping[str, QueueDepth] = {}
         self.at: float | None = None
         self.error: str | None = None
+        self.asked: Sequence[str] = ()
+        self.attempts = 0
+        self.history = DepthHistory(interval_seconds=interval_seconds)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -81,12 +89,13 @@ class QueuePoller:
             self._thread.join(3.0)
 
     def _run(self) -> None:
-        pause = self._interval
+        pause = self.interval_seconds
         while True:
             if self.poll():
-                pause = self._interval
+                pause = self.interval_seconds
             else:
-                pause = min(max(pause * 2, 1.0), max(_LAST_BACKOFF_SECONDS, self._interval))
+                longest = max(_LAST_BACKOFF_SECONDS, self.interval_seconds)
+                pause = min(max(pause * 2, 1.0), longest)
             if self._stop.wait(pause):
                 break
         self._depths.close()
@@ -96,16 +105,21 @@ class QueuePoller:
         try:
             asked = dict.fromkeys(self._queues())
             names = [name for name in asked if 0 < len(name) <= _MAX_NAME_CHARS]
-            read = self._depths.read(names[: self._max_queues]) if names else []
+            self.asked = names = names[: self._max_queues]
+            read = self._depths.read(names) if names else []
         except Exception as error:
             if not isinstance(error, SourceError):
                 logger.debug("queue depths cannot be read", exc_info=True)
             self._tell(str(broker_trouble(error, where="the broker")))
             self._depths.close()
+            self.history.add(self._clock(), {})
+            self.attempts += 1
             return False
         self.latest = {depth.name: depth for depth in read}
         self.at = self._clock()
         self.error = None
+        self.history.add(self.at, {depth.name: depth.messages for depth in read})
+        self.attempts += 1
         return True
 
     def _tell(self, trouble: str) -> None:

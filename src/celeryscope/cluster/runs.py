@@ -94,6 +94,20 @@ def judge(told: Iterable[Told], skew: Callable[[str], float]) -> Verdict:
     return _verdict(runs)
 
 
+def attempts(told: Iterable[Told]) -> dict[Told, int | None]:
+    """Say which attempt each event belongs to, 0 the first; None where nothing tells."""
+    by_worker: dict[str, list[Told]] = {}
+    numbers: dict[Told, int | None] = {}
+    for one in told:
+        if one[0] == "sent":
+            numbers[one] = one[3]
+        else:
+            by_worker.setdefault(one[2], []).append(one)
+    for worker, events in by_worker.items():
+        numbers.update((one, run.retries) for one, run in _placed(worker, events))
+    return numbers
+
+
 def _verdict(runs: list[_Run]) -> Verdict:
     last = runs[-1]
     if last.end is not None:
@@ -114,17 +128,27 @@ def _verdict(runs: list[_Run]) -> Verdict:
 
 def _runs_on(worker: str, events: list[Told]) -> list[_Run]:
     """Put one worker's events together to runs, in the order of its own clock."""
+    return list({id(run): run for _, run in _placed(worker, events)}.values())
+
+
+def _placed(worker: str, events: list[Told]) -> list[tuple[Told, _Run]]:
+    """Give one worker's events in the order of its own clock, each with its run."""
     runs: list[_Run] = []
-    for kind, at, _, retries in sorted(events, key=lambda e: (e[1], _RANK.get(e[0], 2))):
+    placed = []
+    for event in sorted(events, key=lambda e: (e[1], _RANK.get(e[0], 2))):
+        kind, at, _, retries = event
         if kind == "received":
             run = _Run(worker, at, retries)
             run.received = at
             runs.append(run)
         elif kind == "started":
-            _run_to_start(runs, worker, at).started = at
+            run = _run_to_start(runs, worker, at)
+            run.started = at
         else:
-            _run_to_end(runs, worker, at).ends(ENDS[kind], at)
-    return runs
+            run = _run_to_end(runs, worker, at)
+            run.ends(ENDS[kind], at)
+        placed.append((event, run))
+    return placed
 
 
 def _run_to_start(runs: list[_Run], worker: str, at: float) -> _Run:

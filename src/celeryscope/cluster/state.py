@@ -17,14 +17,18 @@ from __future__ import annotations
 
 import heapq
 import threading
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 
 import msgspec
 
 from celeryscope.cluster import runs
 from celeryscope.cluster.accounting import StartLedger
+from celeryscope.cluster.durations import Histogram
+from celeryscope.cluster.durations import add as add_duration
+from celeryscope.cluster.heartbeats import KEPT_SECONDS, Heartbeat, HeartbeatLog
 from celeryscope.model.event import Event
 from celeryscope.model.task import (
     FAILURE,
@@ -76,7 +80,8 @@ _MOST_INTERNED = 20_000
 _MOST_LEDGERS = 4
 _LOOK_FOR_SILENT_SECONDS = 1.0
 _TRACEBACK_CHARS = 16_384
-_RECENT = 256
+#: So many changes of tasks can be asked for afterwards: a second's worth on a very busy cluster.
+MOST_RECENT = 20_000
 
 
 class NameStats(msgspec.Struct):
@@ -93,6 +98,9 @@ class NameStats(msgspec.Struct):
     rejected: int = 0
     runtime_sum: float = 0.0  # seconds, of those that succeeded
     last_exception: str | None = None
+    last_failed: str | None = None  # id of the task that failed last
+    waits: Histogram = msgspec.field(default_factory=Histogram)
+    runtimes: Histogram = msgspec.field(default_factory=Histogram)
 
 
 class Client(msgspec.Struct, gc=False):
@@ -108,9 +116,17 @@ class Client(msgspec.Struct, gc=False):
 class _Tracked:
     """What the fold alone needs to know of a worker."""
 
-    __slots__ = ("ledgers", "process_seen", "skew_window", "told", "window_start")
+    __slots__ = (
+        "heartbeats",
+        "ledgers",
+        "process_seen",
+        "skew_window",
+        "told",
+        "window_start",
+    )
 
     def __init__(self) -> None:
+        self.heartbeats = HeartbeatLog()
         self.skew_window: float | None = None
         self.window_start = 0.0
         self.process_seen = 0.0  # time of the first event of the process now behind the name
@@ -147,8 +163,16 @@ class ClusterState:
         self.clients: dict[str, Client] = {}  # longest silent first
         self.names: dict[str, NameStats] = {}
         self.queues: dict[str, str] = {}  # queues that tasks were sent to
+        self.sent_to: dict[str, int] = {}  # queue -> tasks sent to it
+        # Queue -> tasks that workers received from it: those whose queue task-sent told, and of
+        # the others those of workers that read from one queue only. None: from who knows where.
+        self.taken_from: dict[str | None, int] = {None: 0}
+        #: The queue of each worker that reads from one only. Its owner puts another in its place.
+        self.sole_queues: Mapping[str, str] = {}
         self.states: dict[str, int] = {}  # state -> tasks in memory
         self.totals: dict[str, int] = {}  # event type -> events applied
+        self.waits = Histogram(wide=True)  # what is counted stands in `durations`
+        self.runtimes = Histogram(wide=True)
 
         self.accepted = 0
         self.duplicates = 0
@@ -165,7 +189,7 @@ class ClusterState:
         self._looked_for_silent = float("-inf")  # when there was none to let go of
         self._tracked: dict[str, _Tracked] = {}
         self._finished: deque[str] = deque()  # ids in the order they finished; may be stale
-        self._recent: deque[Task] = deque(maxlen=_RECENT)
+        self._recent: deque[str] = deque(maxlen=MOST_RECENT)
         self._interned: dict[str, str] = {}
         self._handlers: dict[str, Callable[[Event, float], Applied | None]] = {
             "task-sent": self._sent,
@@ -212,7 +236,7 @@ class ClusterState:
                 self._first_of_type(totals, kind)
             _, task, worker = done
             if task is not None:
-                changed(task)
+                changed(task.uuid)
                 self.task_changes += 1
             if worker is not None:
                 counts = worker.counts
@@ -241,12 +265,20 @@ class ClusterState:
         self.workers.pop(hostname, None)
         self._tracked.pop(hostname, None)
 
-    def recent_changes(self) -> tuple[int, list[Task]]:
-        """How often tasks changed so far, and the last changed ones, oldest change first.
+    def recent_changes(self, after: int) -> list[tuple[Task, int]]:
+        """Give the tasks that changed after the change number `after`, and how often each did.
 
-        A task may stand more than once in the list. The caller holds `lock`.
+        The last to have changed comes first. `task_changes` is the number of the last change;
+        only the last MOST_RECENT are remembered. The caller holds `lock`.
         """
-        return self.task_changes, list(self._recent)
+        fresh = islice(reversed(self._recent), max(self.task_changes - after, 0))
+        tasks = self.tasks
+        return [(tasks[uuid], n) for uuid, n in Counter(fresh).items() if uuid in tasks]
+
+    def heartbeats(self, hostname: str, now: float) -> list[Heartbeat]:
+        """Give a worker's heartbeats of the last ten minutes. The caller holds `lock`."""
+        tracked = self._tracked.get(hostname)
+        return [] if tracked is None else tracked.heartbeats.since(now - KEPT_SECONDS)
 
     # ------------------------------------------------------------------ task events
 
@@ -264,9 +296,15 @@ class ClusterState:
             task.client = client.hostname
             queue = event.queue
             if queue:
-                if queue not in self.queues and len(self.queues) < _MOST_QUEUES:
+                if queue in self.sent_to:
+                    self.sent_to[queue] += 1
+                    queue = self.queues[queue]
+                elif len(self.queues) < _MOST_QUEUES:
                     self.queues[queue] = queue
-                task.queue = self.queues.get(queue, queue)
+                    self.sent_to[queue] = 1
+                if task.received is not None and task.queue is None:
+                    self._taken_late(task, queue)
+                task.queue = queue
             task.exchange = self._intern(event.exchange)
             task.routing_key = self._intern(event.routing_key)
         self._describe(task, event)
@@ -276,6 +314,7 @@ class ClusterState:
             # (A client stamps the event after it sent the task, so it may even be the later.)
             worker = self.workers.get(task.worker) if task.worker is not None else None
             task.wait = self._wait(task, worker)
+            self._waited(task)
         stats = self.names.get(task.name or "")
         if stats is not None:
             stats.sent += 1
@@ -290,6 +329,14 @@ class ClusterState:
         if heard == _PLAIN and task.state == PENDING:
             self._place(task, event, RECEIVED, event.timestamp, worker)
         self._describe(task, event)
+        queue = task.queue
+        if queue is None:
+            queue = self.sole_queues.get(event.hostname)
+        taken = self.taken_from
+        if queue in taken:
+            taken[queue] += 1
+        else:
+            self._taken(queue)
         stats = self.names.get(task.name or "")
         if stats is not None:
             stats.received += 1
@@ -308,9 +355,11 @@ class ClusterState:
             or (task.state not in _OF_EVENTS and event.timestamp > task.state_at)
         ):
             self._place(task, event, STARTED, event.timestamp, worker)
-        if task.started == event.timestamp:
-            task.wait = self._wait(task, worker)
         stats = self.names.get(task.name or "")
+        if task.started == event.timestamp:
+            wait = task.wait = self._wait(task, worker)
+            if wait is not None:
+                add_duration(wait, self.waits, None if stats is None else stats.waits)
         if stats is not None:
             stats.started += 1
         return event, task, worker
@@ -336,12 +385,18 @@ class ClusterState:
         if decides:
             self._outcome(task, event)
         stats = self.names.get(task.name or "")
-        if stats is not None:
+        if field == "succeeded":
+            runtime = event.runtime
+            if runtime is not None:
+                add_duration(runtime, self.runtimes, None if stats is None else stats.runtimes)
+            if stats is not None:
+                stats.succeeded += 1
+                stats.runtime_sum += runtime or 0.0
+        elif stats is not None:
             setattr(stats, field, getattr(stats, field) + 1)
-            if event.runtime is not None:
-                stats.runtime_sum += event.runtime
             if field == "failed":
                 stats.last_exception = task.exception
+                stats.last_failed = task.uuid
         return event, task, worker
 
     def _unknown(self, event: Event, received_at: float) -> Applied | None:
@@ -396,6 +451,12 @@ class ClusterState:
         worker.said_offline = False
         if newest or not worker.heartbeats:
             worker.heartbeats = (*worker.heartbeats[-3:], received_at)
+            self._tracked[worker.hostname].heartbeats.add(
+                received_at,
+                active=event.active,
+                load=event.loadavg[0] if event.loadavg else None,
+                processed=event.processed,
+            )
         worker.freq = event.freq if event.freq and event.freq > 0 else worker.freq
         worker.active = event.active
         if worker.running and worker.active == 0 and newest:
@@ -631,6 +692,8 @@ class ClusterState:
                 return
             stats = self.names[name] = NameStats(name)
         task.name = stats.name
+        if task.state in _BEFORE_START and not task.log:
+            return
         # What came before its name was known counts now.
         for field in _NAMELESS:
             if task.log:
@@ -640,6 +703,12 @@ class ClusterState:
             setattr(stats, field, getattr(stats, field) + times)
         if task.runtime is not None:
             stats.runtime_sum += task.runtime
+            stats.runtimes.add(task.runtime)
+        if task.wait is not None:
+            stats.waits.add(task.wait)
+        if task.failed is not None:
+            stats.last_exception = task.exception
+            stats.last_failed = task.uuid
 
     def _outcome(self, task: Task, event: Event) -> None:
         if event.result is not None:
@@ -683,6 +752,11 @@ class ClusterState:
                 sent = due
         return started - sent if started > sent else 0.0
 
+    def _waited(self, task: Task) -> None:
+        if task.wait is not None:
+            stats = self.names.get(task.name or "")
+            add_duration(task.wait, self.waits, None if stats is None else stats.waits)
+
     # ------------------------------------------------------------------ order
 
     def _later(self, event: Event, task: Task) -> bool:
@@ -699,6 +773,17 @@ class ClusterState:
         return client.skew if client is not None and client.skew is not None else 0.0
 
     # ------------------------------------------------------------------ bookkeeping
+
+    def _taken(self, queue: str | None) -> None:
+        if queue not in self.taken_from and len(self.taken_from) > _MOST_QUEUES:
+            queue = None
+        self.taken_from[queue] = self.taken_from.get(queue, 0) + 1
+
+    def _taken_late(self, task: Task, queue: str) -> None:
+        """Count a task for its queue, which nobody could know when a worker received it."""
+        if task.worker not in self.sole_queues and self.taken_from[None]:
+            self.taken_from[None] -= 1
+            self._taken(queue)
 
     def _first_of_type(self, counts: dict[str, int], kind: str) -> None:
         if len(counts) >= _MOST_TYPES:
@@ -751,6 +836,7 @@ class ClusterState:
 _FIELDS = tuple(field for field, _ in TASK_EVENTS.values())
 _OF_EVENTS = frozenset(state for _, state in TASK_EVENTS.values())
 _ENDED = FINISHED | {RETRY}
+_BEFORE_START = frozenset({PENDING, RECEIVED})
 #: Fields of the events that do not carry the task's name.
 _NAMELESS = ("started", "succeeded", "failed", "retried", "revoked", "rejected")
 

@@ -71,3 +71,16 @@ class Task(msgspec.Struct, gc=False):
     @property
     def finished(self) -> bool:
         return self.state in FINISHED
+
+    @property
+    def ran(self) -> float | None:
+        """Seconds the last run took; None if it goes on, or did not begin.
+
+        The worker measures those that succeed; of the others its two events tell, which carry
+        the time of one clock.
+        """
+        if self.runtime is not None:
+            return self.runtime
+        if self.started is None or self.state not in (FAILURE, RETRY, REVOKED):
+            return None
+        return max(0.0, self.state_at - self.started)

@@ -36,6 +36,7 @@ OPERATIONS: Mapping[str, console.Operation[Any]] = {
     "/overview": console.OVERVIEW,
     "/workers": console.WORKERS,
     "/workers/{hostname:path}": console.WORKER,
+    "/queues": console.QUEUES,
     "/tasks": console.TASKS,
     "/tasks/{uuid:path}": console.TASK,
     "/names": console.NAMES,
@@ -97,7 +98,7 @@ def build(
     )
 
 
-PAGES = ("/", "/workers", "/workers/{hostname:path}", "/tasks", "/tasks/{uuid:path}")
+PAGES = ("/", "/workers", "/workers/{hostname:path}", "/tasks", "/tasks/{uuid:path}", "/queues")
 
 
 def build_exporter(
@@ -321,7 +322,9 @@ async def _sample(services: Services) -> None:
     while True:
         with services.state.lock:
             totals = dict(services.state.totals)
-        services.activity.sample(services.clock(), totals)
+        now = services.clock()
+        services.activity.sample(now, totals)
+        services.figures.sample(now, services.state)
         await asyncio.sleep(activity.STEP_SECONDS)
 
 

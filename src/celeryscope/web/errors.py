@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from celeryscope.errors import BadArgument, NotFound, SourceError, Unavailable
+from celeryscope.errors import BadArgument, BadQuery, NotFound, SourceError, Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +26,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     message: str  # one sentence, for people
     hint: str | None = None  # what to do about it
     parameter: str | None = None  # the parameter that cannot be used
+    position: int | None = None  # where in its value: a character, counted from 0
 
 
 class ProblemBody(msgspec.Struct, frozen=True):
@@ -44,6 +45,15 @@ def _classify(fault: Exception) -> _Told:
     told = str(fault)
     if isinstance(fault, NotFound):
         return _Told(404, Problem(code="not_found", message=told), {})
+    if isinstance(fault, BadQuery):
+        problem = Problem(
+            code="bad_argument",
+            message=told,
+            hint=fault.hint or None,
+            parameter=fault.parameter,
+            position=fault.position,
+        )
+        return _Told(400, problem, {})
     if isinstance(fault, BadArgument):
         problem = Problem(code="bad_argument", message=told, parameter=fault.parameter)
         return _Told(400, problem, {})

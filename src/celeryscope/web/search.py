@@ -182,20 +182,20 @@ def _keyword(key: str, item: str) -> Test:
         # Most tasks lack the key; only the others are worth reading as Python.
         if key not in fold(task.kwargs):
             return False
-        return any(
-            fold(name) == key and fold(value) == item for name, value in _mapping(task.kwargs)
-        )
+        return (key, item) in _folded(task.kwargs)
 
     return test
 
 
-def _mapping(kwargs: str | None) -> list[tuple[object, object]]:
+def _folded(kwargs: str | None) -> list[tuple[str, str]]:
     """Read the repr of keyword arguments; empty when it is cut off or no plain Python."""
     try:
         read = ast.literal_eval(kwargs or "")
+        if not isinstance(read, dict):
+            return []
+        return [(fold(name), fold(value)) for name, value in read.items()]
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        return []
-    return list(read.items()) if isinstance(read, dict) else []
+        return []  # among them an integer that is too long to be written down
 
 
 def fold(value: object) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -14,6 +14,7 @@ from celeryscope.cluster.liveness import Status
 from celeryscope.cluster.state import ClusterState
 from celeryscope.model.worker import Worker
 from celeryscope.web.activity import Activity
+from celeryscope.web.figures import Figures
 
 
 class Broker(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,13 +94,40 @@ class QueueDepth(Protocol):
     def error(self) -> str | None: ...
 
 
+class Trend(Protocol):
+    """Where a queue's depth goes."""
+
+    @property
+    def per_second(self) -> float: ...
+    @property
+    def shrinks(self) -> bool: ...  # beyond doubt
+
+
+class DepthHistory(Protocol):
+    """The queues' depths of the last ten minutes."""
+
+    def of(self, name: str) -> tuple[list[float], list[int | None]]: ...
+    @property
+    def trends(self) -> Mapping[str, Trend]: ...
+
+
 class Queues(Protocol):
     """Reads the queues' depths from the broker, in a thread of its own."""
 
     @property
     def latest(self) -> Mapping[str, QueueDepth]: ...
     @property
-    def error(self) -> str | None: ...
+    def error(self) -> str | None: ...  # of the last attempt; what is in `latest` is older
+    @property
+    def at(self) -> float | None: ...  # when `latest` was read
+    @property
+    def asked(self) -> Sequence[str]: ...  # in the last attempt
+    @property
+    def attempts(self) -> int: ...
+    @property
+    def interval_seconds(self) -> float: ...
+    @property
+    def history(self) -> DepthHistory: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,3 +154,4 @@ class Services(Vitals):
     clock: Callable[[], float] = time.time
     refresh_timeout_seconds: float = 5.0  # at most, for `?refresh=1`
     activity: Activity = field(default_factory=Activity)
+    figures: Figures = field(default_factory=Figures)

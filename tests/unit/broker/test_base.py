@@ -54,18 +54,20 @@ def test_a_broker_that_is_down_is_an_error_and_not_an_empty_queue() -> None:
     reader = poller(depths, on_error=told.append, clock=lambda: now[0])
     assert reader.poll()
     depths.trouble = BrokerUnreachable("the broker is down")
-    now[0] = 2000.0
+    now[0] = 1500.0
     assert not reader.poll()
     assert not reader.poll()
     assert reader.error == "the broker is down"
     assert told == ["the broker is down"]
     assert reader.latest["a"].messages == 3
     assert reader.at == 1000.0
+    assert reader.history.of("a") == ([1000.0, 1500.0], [3, None])
+    assert (reader.attempts, reader.asked) == (3, ["a", "b"])
     assert depths.closed == 2
     depths.trouble = None
     assert reader.poll()
     assert reader.error is None
-    assert reader.at == 2000.0
+    assert reader.at == 1500.0
 
 
 def test_an_unforeseen_error_does_not_end_the_thread() -> None:

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from celeryscope.cluster.runs import Told, judge
+from celeryscope.cluster.runs import Told, attempts, judge
 
 A, B, APP = "w@a", "w@b", "gen@app"
 
@@ -69,3 +69,18 @@ def test_runs_of_different_numbers_need_no_clock(ahead: float) -> None:
 def test_runs_of_the_same_number_are_ordered_by_corrected_time() -> None:
     told = [*ONE_RUN, ("received", 9.0 - 60.0, B, 0), ("started", 9.1 - 60.0, B, 0)]
     assert judge(told, lambda host: -60.0 if host == B else 0.0).worker == B
+
+
+@pytest.mark.parametrize(
+    ("told", "numbers"),
+    [
+        ([("sent", 0.0, APP, 0)], [0]),
+        (RETRIED_HERE, [0, 0, 0, 1, 1, 0]),
+        ([*RETRIED_THERE, ("started", 3.0, B, 0)], [0, 0, 0, 1, 1, 0, 1]),
+        ([("started", 2.0, A, 0), ("received", 9.0, A, 1), ("started", 9.1, A, 0)], [None, 1, 1]),
+    ],
+)
+def test_every_event_belongs_to_an_attempt(told: list[Told], numbers: list[int | None]) -> None:
+    for i in range(20):
+        found = attempts(random.Random(i).sample(told, len(told)))
+        assert [found[event] for event in told] == numbers

@@ -14,6 +14,7 @@ import httpx
 import msgspec
 import uvicorn
 
+from celeryscope.broker.depths import DepthHistory
 from celeryscope.cluster import liveness
 from celeryscope.cluster.accounting import Accounting
 from celeryscope.cluster.state import ClusterState
@@ -70,12 +71,30 @@ class QueueDepth(msgspec.Struct, frozen=True):
 
 
 class Queues:
+    """Depths that a test puts in, as if they were read every five seconds."""
+
+    interval_seconds = 5.0
+
     def __init__(self) -> None:
         self.latest: dict[str, QueueDepth] = {}
         self.error: str | None = None
+        self.at: float | None = None
+        self.asked: list[str] = []
+        self.attempts = 0
+        self.history = DepthHistory()
 
-    def put(self, *depths: QueueDepth) -> None:
+    def put(self, *depths: QueueDepth, at: float = NOW) -> None:
         self.latest = {depth.name: depth for depth in depths}
+        self.asked = list(self.latest)
+        self.at = at
+        self.error = None
+        self.attempts += 1
+        self.history.add(at, {depth.name: depth.messages for depth in depths})
+
+    def fail(self, error: str, *, at: float = NOW) -> None:
+        self.error = error
+        self.attempts += 1
+        self.history.add(at, {})
 
 
 class Cluster:

@@ -57,6 +57,8 @@ async def test_scripts_run_only_from_our_files_and_as_built(cluster: Cluster, di
     assert directives["script-src"] == f"'self' 'sha256-{digest}'"
     assert directives["frame-ancestors"] == "'self'"
     assert directives["default-src"] == "'self'"
+    assert directives["style-src"] == "'self'"
+    assert "unsafe" not in policy
 
 
 @pytest.mark.parametrize(

@@ -119,8 +119,9 @@ def test_an_empty_search_asks_for_nothing(text: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "kwargs", ["{'sku': <Sku B-7>}", "{'sku': 'B-7", "sku=b-7", "[" * 500, "{{}: 'sku'}", "'sku'"]
-)
+    "kwargs", ["{'sku': <Sku B-7>}", "{'sku': 'B-7", "sku=b-7", "[" * 500, "{{}: 'sku'}", "'sku'",
+               "{'sku': 0x" + "f" * 5000 + "}"],
+)  # fmt: skip
 def test_keyword_arguments_that_are_no_plain_python_match_no_pair(kwargs: str) -> None:
     assert not matches("kwargs:sku=b-7", Task(uuid="a", first_seen=0.0, kwargs=kwargs))
 

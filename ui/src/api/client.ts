@@ -8,6 +8,14 @@ export type Broker = Schemas['Broker'];
 export type Ingest = Schemas['Ingest'];
 export type Activity = Schemas['Activity'];
 export type Queue = Schemas['Queue'];
+export type QueueRow = Schemas['QueueRow'];
+export type Queues = Schemas['QueueList'];
+export type Latency = Schemas['Latency'];
+export type Facets = Schemas['Facets'];
+export type Cell = Schemas['LiveGrid']['set'][number];
+export type RunningTask = Schemas['RunningTask'];
+export type Heartbeats = Schemas['Heartbeats'];
+export type Relative = Schemas['Relative'];
 export type Gap = Schemas['Gap'];
 export type NameRow = Schemas['NameRow'];
 export type WorkerRow = Schemas['WorkerRow'];
@@ -21,13 +29,11 @@ export type Hello = Schemas['LiveHello'];
 export type Frame = Schemas['LiveFrame'];
 
 export interface TaskFilter {
-  state: string[];
-  name: string;
-  worker: string;
-  queue: string;
-  search: string;
+  query: string;
   sort: string;
   limit: number;
+  offset?: number;
+  facets?: boolean; // counts by value, too
 }
 
 /** The server answered, with something else than success. */
@@ -64,11 +70,22 @@ export function createClient(base: string) {
       get<Tasks>(`tasks?${taskParameters(filter)}`, signal),
     task: (uuid: string, signal?: AbortSignal) =>
       get<TaskDetail>(`tasks/${encodeURIComponent(uuid)}`, signal),
+    queues: (signal?: AbortSignal) => get<Queues>('queues', signal),
     names: async (signal?: AbortSignal) =>
       (await get<Schemas['NameList']>('names', signal)).names,
-    /** Where the live stream of these topics is; `live.ts` reads it. */
-    liveAddress: (topics: readonly string[], hidden: boolean) =>
-      new URL(`api/v1/live?topics=${topics.join(',')}&hidden=${hidden ? 1 : 0}`, base).href,
+    /** Why the server opens no stream; null when it does, and something on the way holds it back. */
+    streamRefusal: async (): Promise<ApiError | null> => {
+      const reading = new AbortController();
+      const response = await answer(new URL('api/v1/live', base), reading.signal);
+      const refused = response.ok ? null : await refusal(response);
+      reading.abort();
+      return refused;
+    },
+    /** What a live view of these tasks shows, once. */
+    view: (query: string, signal?: AbortSignal) =>
+      get<Tasks>(`tasks?${new URLSearchParams({ query, facets: '1', limit: '40' })}`, signal),
+    /** Where the live stream of these topics and views is; `hub.ts` reads it. */
+    liveAddress: (asked: LiveQuestion) => new URL(`api/v1/live?${liveParameters(asked)}`, base).href,
   };
 }
 
@@ -95,14 +112,27 @@ async function refusal(response: Response): Promise<ApiError> {
   );
 }
 
+export interface LiveQuestion {
+  topics: readonly string[];
+  views: readonly string[]; // queries
+  hidden: boolean;
+  resume: string; // the id of the last frame; empty: from the start
+}
+
+function liveParameters({ topics, views, hidden, resume }: LiveQuestion): string {
+  const parameters = new URLSearchParams({ topics: topics.join(','), hidden: hidden ? '1' : '0' });
+  for (const view of views) parameters.append('view', view);
+  if (resume) parameters.set('resume', resume);
+  return parameters.toString();
+}
+
 function taskParameters(filter: TaskFilter): string {
   const parameters = new URLSearchParams();
-  for (const state of filter.state) parameters.append('state', state);
-  for (const key of ['name', 'worker', 'queue', 'search'] as const) {
-    if (filter[key]) parameters.set(key, filter[key]);
-  }
+  if (filter.query !== '') parameters.set('query', filter.query);
+  if (filter.facets) parameters.set('facets', '1');
   parameters.set('sort', filter.sort);
   parameters.set('limit', String(filter.limit));
+  if (filter.offset) parameters.set('offset', String(filter.offset));
   return parameters.toString();
 }
 

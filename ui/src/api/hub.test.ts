@@ -2,17 +2,20 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import type { Topic } from '~/lib/live-state';
 
-import type { Client } from './client';
+import { ApiError, type Client, type LiveQuestion } from './client';
 import { type FromTab, Hub, type Link, type Stream, type Tab, type ToTab } from './hub';
 
 class FakeStream implements Stream {
   onerror: (() => void) | null = null;
   closed = false;
-  readonly #listeners: Record<string, (event: { data: string }) => void> = {};
+  readonly #listeners: Record<string, (event: { data: string; lastEventId: string }) => void> = {};
 
   constructor(readonly address: string) {}
 
-  addEventListener(type: string, listener: (event: { data: string }) => void): void {
+  addEventListener(
+    type: string,
+    listener: (event: { data: string; lastEventId: string }) => void,
+  ): void {
     this.#listeners[type] = listener;
   }
 
@@ -20,8 +23,8 @@ class FakeStream implements Stream {
     this.closed = true;
   }
 
-  tell(type: 'hello' | 'frame', data: unknown): void {
-    this.#listeners[type]?.({ data: JSON.stringify(data) });
+  tell(type: 'hello' | 'frame', data: unknown, lastEventId = ''): void {
+    this.#listeners[type]?.({ data: JSON.stringify(data), lastEventId });
   }
 }
 
@@ -39,20 +42,49 @@ class FakeTab implements Tab {
 
 let streams: FakeStream[];
 let answers: boolean; // whether plain requests get through
+let refused: string[]; // queries that the server does not understand
 let hub: Hub;
 
 const stream = () => streams.at(-1) as FakeStream;
-const want = (topics: Topic[], hidden = false): FromTab => ({ kind: 'want', base: '/', topics, hidden });
-const hello = (server = 'one') => ({ server, version: '1', now: 1 });
+const want = (topics: Topic[], hidden = false, views: string[] = []): FromTab => ({
+  kind: 'want',
+  base: '/',
+  topics,
+  views,
+  hidden,
+});
+const hello = (server = 'one', topics: Topic[] = [], views: string[] = []) => ({
+  server,
+  version: '1',
+  now: 1,
+  topics,
+  views,
+});
+const part = (...uuids: string[]) => ({
+  rows: uuids.map((uuid) => ({ uuid, state_at: 1 })),
+  gone: [],
+  changed: uuids.length,
+  in_memory: 9,
+});
 
 beforeEach(() => {
   vi.useFakeTimers();
   streams = [];
   answers = false;
+  refused = [];
   const client = {
-    liveAddress: (topics: string[], hidden: boolean) => `${topics.join(',')} ${hidden}`,
+    liveAddress: ({ topics, views, hidden, resume }: LiveQuestion) =>
+      [topics.join(','), ...views, hidden, ...(resume ? [`from ${resume}`] : [])].join(' '),
+    view: (query: string) => {
+      if (refused.includes(query)) return Promise.reject(new ApiError(400, 'bad_argument', '', null));
+      if (!answers) return Promise.reject(new Error());
+      return Promise.resolve({ tasks: part('a').rows, total: 1, in_memory: 3, facets: null });
+    },
     overview: () => (answers ? Promise.resolve({ now: 1, started_at: 5, version: '1' }) : Promise.reject(new Error())),
-    workers: () => Promise.resolve({ workers: [] }),
+    workers: () =>
+      Promise.resolve({
+        workers: [{ hostname: 'w', status: 'online', running: 2, concurrency: 4, lost: 0 }],
+      }),
   };
   hub = new Hub({
     client: () => client as unknown as Client,
@@ -79,11 +111,11 @@ describe('tabs share one stream', () => {
     const [first, second] = [new FakeTab(), new FakeTab()];
     await open(first);
     stream().tell('frame', { now: 2, overview: { running: 7 } });
-    hub.receive(second, want(['overview', 'tasks']));
+    hub.receive(second, want(['overview', 'workers']));
     await vi.advanceTimersByTimeAsync(100);
     expect(second.heard[1]).toMatchObject({ kind: 'known', state: { overview: { running: 7 } } });
     expect(streams.filter(({ closed }) => !closed)).toHaveLength(1);
-    expect(stream().address).toBe('overview,tasks false');
+    expect(stream().address).toBe('overview,workers false');
   });
 
   it('that is hidden only when every tab is', async () => {
@@ -100,7 +132,7 @@ describe('tabs share one stream', () => {
   it('that stays open when a change of page wants the same in the end', async () => {
     const tab = new FakeTab();
     await open(tab);
-    hub.receive(tab, want(['overview', 'tasks']));
+    hub.receive(tab, want(['overview', 'workers']));
     hub.receive(tab, want(['overview']));
     await vi.advanceTimersByTimeAsync(100);
     expect(streams).toHaveLength(1);
@@ -118,7 +150,7 @@ describe('tabs share one stream', () => {
   it('and a tab that was lost without a word is let go', async () => {
     const [first, lost] = [new FakeTab(), new FakeTab()];
     await open(first);
-    hub.receive(lost, want(['overview', 'tasks']));
+    hub.receive(lost, want(['overview', 'workers']));
     for (let beat = 0; beat < 10; beat += 1) {
       await vi.advanceTimersByTimeAsync(30_000);
       hub.receive(first, { kind: 'alive' });
@@ -127,6 +159,145 @@ describe('tabs share one stream', () => {
     await vi.advanceTimersByTimeAsync(1_000);
     expect(stream().address).toBe('overview false');
   });
+});
+
+describe('a tab is told', () => {
+  const frames = (tab: FakeTab) => tab.heard.flatMap((told) => (told.kind === 'frame' ? [told.frame] : []));
+  const known = (tab: FakeTab) => tab.heard.flatMap((told) => (told.kind === 'known' ? [told.state] : []));
+
+  it('what it shows, and no more', async () => {
+    const [first, second] = [new FakeTab(), new FakeTab()];
+    await open(first);
+    hub.receive(second, want(['overview', 'grid'], false, ['state:failure']));
+    await vi.advanceTimersByTimeAsync(100);
+    stream().tell('hello', hello());
+    stream().tell('frame', {
+      now: 2,
+      overview: { running: 7 },
+      grid: { set: [], gone: [] },
+      views: { 'state:failure': part('a') },
+    });
+    expect(frames(first).at(-1)).toEqual({ now: 2, overview: { running: 7 } });
+    expect(Object.keys(frames(second).at(-1) ?? {})).toEqual(['now', 'overview', 'grid', 'views']);
+    stream().tell('frame', { now: 3, views: { 'state:failure': part('b') } });
+    expect(frames(first).at(-1)).toEqual({ now: 3 });
+  });
+
+  it('at once what another tab shows already', async () => {
+    const [first, second] = [new FakeTab(), new FakeTab()];
+    hub.receive(first, want(['overview'], false, ['']));
+    await vi.advanceTimersByTimeAsync(1);
+    stream().tell('hello', hello());
+    stream().tell('frame', { now: 2, views: { '': part('a') } });
+    hub.receive(second, want(['overview']));
+    expect(known(second)[0]?.views.size).toBe(0);
+    hub.receive(second, want(['overview'], false, ['']));
+    expect(known(second)[1]?.views.get('')?.rows).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(100);
+    expect(streams).toHaveLength(1); // nothing new to ask for
+  });
+
+  it('little while hidden beside a visible one, and all that is known when it returns', async () => {
+    const [first, second] = [new FakeTab(), new FakeTab()];
+    await open(first);
+    hub.receive(second, want(['overview'], true));
+    await vi.advanceTimersByTimeAsync(100);
+    for (let n = 1; n <= 40; n += 1) {
+      await vi.advanceTimersByTimeAsync(250);
+      stream().tell('frame', { now: n, overview: { running: n } });
+    }
+    expect(frames(second)).toHaveLength(0);
+    expect(known(second).length).toBeLessThanOrEqual(3);
+    hub.receive(second, want(['overview']));
+    expect(known(second).at(-1)?.overview?.running).toBe(40);
+  });
+
+  it('nothing that it showed before and shows no more', async () => {
+    const tab = new FakeTab();
+    hub.receive(tab, want(['overview', 'workers'], false, ['']));
+    await vi.advanceTimersByTimeAsync(1);
+    stream().tell('hello', hello());
+    stream().tell('frame', { now: 2, workers: { set: [{ hostname: 'w' }], gone: [] }, views: { '': part('a') } });
+    hub.receive(tab, want(['overview']));
+    await vi.advanceTimersByTimeAsync(100);
+    hub.receive(tab, want(['overview', 'workers'], false, ['']));
+    expect(known(tab)).toHaveLength(0); // it is old by now: the stream says it anew
+  });
+});
+
+describe('a stream goes on', () => {
+  it('where it broke, with nothing lost or told twice', async () => {
+    const tab = new FakeTab();
+    hub.receive(tab, want(['overview'], false, ['']));
+    await vi.advanceTimersByTimeAsync(1);
+    stream().tell('hello', hello());
+    stream().tell('frame', { now: 2, overview: { running: 7, totals: {} }, views: { '': part('a') } }, 'one.5');
+    stream().onerror?.();
+    await vi.advanceTimersByTimeAsync(500);
+    expect(stream().address).toBe('overview  false from one.5');
+    stream().tell('hello', hello('one', ['overview'], ['']));
+    stream().tell('frame', { now: 3, overview: { running: 8 }, views: { '': part('b') } }, 'one.9');
+    const late = new FakeTab();
+    hub.receive(late, want(['overview'], false, ['']));
+    const told = late.heard.find(({ kind }) => kind === 'known');
+    if (told?.kind !== 'known') throw new Error('it was not told');
+    expect(told.state.overview).toMatchObject({ running: 8, totals: {} });
+    expect(told.state.views.get('')?.rows.map(({ uuid }) => uuid)).toEqual(['b', 'a']);
+  });
+
+  it('when another tab asks for more', async () => {
+    const [first, second] = [new FakeTab(), new FakeTab()];
+    await open(first);
+    stream().tell('frame', { now: 2, overview: {} }, 'one.5');
+    hub.receive(second, want(['overview', 'grid']));
+    await vi.advanceTimersByTimeAsync(100);
+    expect(stream().address).toBe('overview,grid false from one.5');
+  });
+
+  it('but not from what was polled', async () => {
+    const tab = new FakeTab();
+    await open(tab);
+    stream().tell('frame', { now: 2, overview: {} }, 'one.5');
+    answers = true;
+    stream().onerror?.();
+    await vi.advanceTimersByTimeAsync(500);
+    stream().onerror?.();
+    await vi.advanceTimersByTimeAsync(31_000);
+    expect(stream().address).toBe('overview false');
+  });
+
+  it('and asks for what hidden tabs show only while no tab is visible', async () => {
+    const [first, second] = [new FakeTab(), new FakeTab()];
+    await open(first);
+    hub.receive(second, want(['overview', 'workers'], true, ['name:x']));
+    await vi.advanceTimersByTimeAsync(100);
+    expect(stream().address).toBe('overview false');
+    hub.receive(first, want(['overview'], true));
+    await vi.advanceTimersByTimeAsync(100);
+    expect(stream().address).toBe('overview,workers name:x true');
+  });
+});
+
+it('lets no query that the server refuses cost the tabs their stream', async () => {
+  const [first, second] = [new FakeTab(), new FakeTab()];
+  await open(first);
+  refused = ['colour:red'];
+  hub.receive(second, want(['overview'], false, ['colour:red', 'state:failure']));
+  await vi.advanceTimersByTimeAsync(100);
+  expect(stream().address).toBe('overview colour:red state:failure false');
+  stream().onerror?.();
+  await vi.advanceTimersByTimeAsync(500);
+  expect(stream().address).toBe('overview state:failure false');
+  stream().tell('hello', hello());
+  expect(first.link).toBe('live');
+});
+
+it('follows no more views than a stream carries', async () => {
+  const tab = new FakeTab();
+  const queries = Array.from({ length: 12 }, (_, n) => `name:n${n}`);
+  hub.receive(tab, want(['overview'], false, queries));
+  await vi.advanceTimersByTimeAsync(1);
+  expect(stream().address.match(/name:/g)).toHaveLength(8);
 });
 
 describe('the link is', () => {
@@ -188,14 +359,17 @@ describe('the link is', () => {
   it('polling when streams fail and requests do not', async () => {
     const tab = new FakeTab();
     answers = true;
-    hub.receive(tab, want(['overview']));
+    hub.receive(tab, want(['overview', 'grid'], false, ['']));
     await vi.advanceTimersByTimeAsync(1);
     stream().onerror?.();
     await vi.advanceTimersByTimeAsync(400);
     stream().onerror?.();
     await vi.advanceTimersByTimeAsync(10);
     expect(tab.link).toBe('polling');
-    const frames = () => tab.heard.filter(({ kind }) => kind === 'frame').length;
+    const told = () => tab.heard.flatMap((said) => (said.kind === 'frame' ? [said.frame] : []));
+    expect(told()[0]).toMatchObject({ overview: { started_at: 5 }, views: { '': { total: 1 } } });
+    expect(told()[0]?.grid?.set).toEqual([['w', 'online', 2, 4, 0]]);
+    const frames = () => told().length;
     const before = frames();
     await vi.advanceTimersByTimeAsync(10_000);
     expect(frames()).toBeGreaterThan(before + 3);

@@ -2,12 +2,13 @@
 
 import { useEffect, useSyncExternalStore } from 'react';
 
-import { EMPTY, type LiveState, type Topic, apply, greet } from '~/lib/live-state';
+import { EMPTY, type LiveState, type Topic, type View, apply, greet } from '~/lib/live-state';
 
 import { createClient } from './client';
 import { type FromTab, Hub, type Link, type Stream, type ToTab } from './hub';
 
 export type { Link } from './hub';
+export type { View } from '~/lib/live-state';
 
 const ALIVE_MS = 30_000;
 const TICK_MS = 1_000;
@@ -20,6 +21,7 @@ interface Snapshot {
 export class LiveStore {
   readonly #base: string;
   readonly #topics = new Map<Topic, number>([['overview', 1]]); // topic → how many show it
+  readonly #views = new Map<string, number>(); // query → how many show it
   readonly #listeners = new Set<() => void>();
   #send: (message: FromTab) => void = () => undefined;
   #waiting: ToTab[] = [];
@@ -65,20 +67,34 @@ export class LiveStore {
 
   /** Asks for a topic until the returned function is called. */
   want(topic: Topic): () => void {
-    this.#count(topic, 1);
-    return () => this.#count(topic, -1);
+    return this.#hold(this.#topics, topic);
   }
 
-  #count(topic: Topic, by: 1 | -1): void {
-    const before = this.#topics.get(topic) ?? 0;
-    this.#topics.set(topic, before + by);
-    if (before === 0 || before + by === 0) this.#tell();
+  /** Follows the tasks that a query matches until the returned function is called. */
+  follow(query: string): () => void {
+    return this.#hold(this.#views, query);
+  }
+
+  #hold<K>(counts: Map<K, number>, key: K): () => void {
+    const count = (by: 1 | -1) => {
+      const before = counts.get(key) ?? 0;
+      if (before + by > 0) counts.set(key, before + by);
+      else counts.delete(key);
+      if (before === 0 || before + by === 0) this.#tell();
+    };
+    count(1);
+    return () => count(-1);
   }
 
   #tell(): void {
     if (this.#left) return;
-    const topics = [...this.#topics].filter(([, shown]) => shown > 0).map(([topic]) => topic);
-    this.#send({ kind: 'want', base: this.#base, topics, hidden: document.hidden });
+    this.#send({
+      kind: 'want',
+      base: this.#base,
+      topics: [...this.#topics.keys()],
+      views: [...this.#views.keys()],
+      hidden: document.hidden,
+    });
   }
 
   #connect(): void {
@@ -155,6 +171,15 @@ export function useLink(): Link {
 /** Asks for a topic while the component is mounted. */
 export function useTopic(topic: Topic): void {
   useEffect(() => live.want(topic), [topic]);
+}
+
+/**
+ * The tasks that a query matches, while the component is mounted; null until the first of it
+ * came, and for `query === null`. The query has to be one that the server understands.
+ */
+export function useView(query: string | null): View | null {
+  useEffect(() => (query === null ? undefined : live.follow(query)), [query]);
+  return useLive((state) => (query === null ? null : (state.views.get(query) ?? null)));
 }
 
 const ticker = {

@@ -19,11 +19,12 @@ export const queryClient = new QueryClient({
   },
 });
 
-export function useTasks(filter: TaskFilter) {
+export function useTasks(filter: TaskFilter, enabled = true) {
   return useQuery({
     queryKey: ['tasks', filter],
     queryFn: ({ signal }) => client.tasks(filter, signal),
     placeholderData: keepPreviousData,
+    enabled,
   });
 }
 
@@ -55,6 +56,17 @@ export function useWorker(hostname: string) {
     queryKey: ['worker', hostname],
     queryFn: ({ signal }) => client.worker(hostname, signal),
     refetchInterval: 2_000,
+  });
+}
+
+const QUEUES_MS = 5_000; // the broker is asked no oftener
+
+export function useQueues(enabled = true) {
+  return useQuery({
+    queryKey: ['queues'],
+    queryFn: ({ signal }) => client.queues(signal),
+    refetchInterval: QUEUES_MS,
+    enabled,
   });
 }
 

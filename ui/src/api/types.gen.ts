@@ -52,6 +52,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/queues": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the queues. */
+        get: operations["queues"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/tasks": {
         parameters: {
             query?: never;
@@ -178,9 +195,11 @@ export interface components {
             };
             rate: components["schemas"]["Rates"];
             activity: components["schemas"]["Activity"];
+            latency: components["schemas"]["Latency"];
             queues: components["schemas"]["Queue"][];
             gaps: components["schemas"]["Gap"][];
             failing: components["schemas"]["NameRow"][];
+            slowest: components["schemas"]["NameRow"][];
         };
         /**
          * Broker
@@ -264,14 +283,40 @@ export interface components {
             retried: number[];
         };
         /**
+         * Latency
+         * @description How long tasks waited and ran, over the last five minutes.
+         */
+        Latency: {
+            step_seconds: number;
+            times: number[];
+            wait: components["schemas"]["Quantiles"];
+            runtime: components["schemas"]["Quantiles"];
+        };
+        /**
+         * Quantiles
+         * @description Seconds, of the tasks that fall into each step; None where there were none.
+         */
+        Quantiles: {
+            p50: (number | null)[];
+            p95: (number | null)[];
+            p99: (number | null)[];
+        };
+        /**
          * Queue
-         * @description A queue's depth, as the broker tells it.
+         * @description A queue's depth, as the broker tells it, and how it moves.
+         *
+         *         Messages that a worker has prefetched are not among `messages`: with Redis they are in no
+         *         list any more, with RabbitMQ they are held unacknowledged.
          */
         Queue: {
             name: string;
             messages: number | null;
             consumers: number | null;
             error: string | null;
+            growth_per_second: number | null;
+            in_per_second: number | null;
+            out_per_second: number | null;
+            drain_seconds: number | null;
         };
         /**
          * Gap
@@ -297,7 +342,15 @@ export interface components {
             revoked: number;
             rejected: number;
             runtime_mean: number | null;
+            runtime_p50: number | null;
+            runtime_p95: number | null;
+            runtime_p99: number | null;
+            wait_p95: number | null;
+            runtime_total: number;
+            recent_failed: number;
+            recent_succeeded: number;
             last_exception: string | null;
+            last_failed: string | null;
         };
         /**
          * WorkerList
@@ -367,7 +420,8 @@ export interface components {
             inspected_at: number | null;
             inspect: components["schemas"]["InspectionDetail"] | null;
             inspect_error: string | null;
-            running_tasks: components["schemas"]["TaskRow"][];
+            running_tasks: components["schemas"]["RunningTask"][];
+            heartbeats: components["schemas"]["Heartbeats"];
         };
         /**
          * InspectionDetail
@@ -383,6 +437,83 @@ export interface components {
             reserved: unknown[] | null;
             scheduled: unknown[] | null;
             revoked: unknown[] | null;
+        };
+        /**
+         * RunningTask
+         * @description A task that runs, and how long those of its name usually do.
+         */
+        RunningTask: {
+            uuid: string;
+            name: string | null;
+            state: string;
+            worker: string | null;
+            queue: string | null;
+            client: string | null;
+            sent: number | null;
+            received: number | null;
+            started: number | null;
+            finished: number | null;
+            wait: number | null;
+            runtime: number | null;
+            retries: number;
+            args: string | null;
+            kwargs: string | null;
+            result: string | null;
+            exception: string | null;
+            state_at: number;
+            usual_p50: number | null;
+            usual_p95: number | null;
+        };
+        /**
+         * Heartbeats
+         * @description The heartbeats of the last ten minutes, at most one in five seconds; oldest first.
+         */
+        Heartbeats: {
+            times: number[];
+            active: (number | null)[];
+            load: (number | null)[];
+            processed: (number | null)[];
+        };
+        /**
+         * QueueList
+         * @description All queues, by name.
+         */
+        QueueList: {
+            now: number;
+            queues: components["schemas"]["QueueRow"][];
+            error: string | null;
+            read_at: number | null;
+            every_seconds: number;
+        };
+        /**
+         * QueueRow
+         * @description A queue in the list of queues.
+         */
+        QueueRow: {
+            name: string;
+            messages: number | null;
+            consumers: number | null;
+            error: string | null;
+            growth_per_second: number | null;
+            in_per_second: number | null;
+            out_per_second: number | null;
+            drain_seconds: number | null;
+            times: number[];
+            depths: (number | null)[];
+            workers: string[];
+            sent: number;
+            taken: number;
+        };
+        /**
+         * TaskList
+         * @description One page of the tasks in memory.
+         */
+        TaskList: {
+            now: number;
+            tasks: components["schemas"]["TaskRow"][];
+            total: number;
+            in_memory: number;
+            facets: components["schemas"]["Facets"] | null;
         };
         /**
          * TaskRow
@@ -409,14 +540,25 @@ export interface components {
             state_at: number;
         };
         /**
-         * TaskList
-         * @description One page of the tasks in memory.
+         * Facets
+         * @description Counts by value, most first, of what the rest of the query lets through.
+         *
+         *         What the query itself asks of a field is left out for that field's counts: they say what
+         *         one would get by choosing otherwise. Each list has its largest values only.
          */
-        TaskList: {
-            now: number;
-            tasks: components["schemas"]["TaskRow"][];
-            total: number;
-            in_memory: number;
+        Facets: {
+            state: components["schemas"]["Facet"][];
+            name: components["schemas"]["Facet"][];
+            worker: components["schemas"]["Facet"][];
+            queue: components["schemas"]["Facet"][];
+        };
+        /**
+         * Facet
+         * @description The tasks with one value of a field.
+         */
+        Facet: {
+            value: string;
+            count: number;
         };
         /**
          * TaskDetail
@@ -446,7 +588,9 @@ export interface components {
             expires: string | null;
             root_id: string | null;
             parent_id: string | null;
-            children: components["schemas"]["Child"][];
+            root: components["schemas"]["Relative"] | null;
+            parent: components["schemas"]["Relative"] | null;
+            children: components["schemas"]["Relative"][];
             children_total: number;
             exchange: string | null;
             routing_key: string | null;
@@ -460,16 +604,17 @@ export interface components {
             signum: string | null;
             truncated: boolean;
             clock: number | null;
+            usual: components["schemas"]["NameRow"] | null;
             timeline: components["schemas"]["Moment"][];
         };
         /**
-         * Child
-         * @description A task that this one sent.
+         * Relative
+         * @description A task of the same family.
          */
-        Child: {
+        Relative: {
             uuid: string;
             name: string | null;
-            state: string;
+            state: string | null;
         };
         /**
          * Moment
@@ -479,6 +624,7 @@ export interface components {
             type: string;
             at: number;
             host: string | null;
+            retries: number | null;
         };
         /**
          * NameList
@@ -525,6 +671,8 @@ export interface components {
             server: string;
             version: string;
             now: number;
+            topics: string[];
+            views: string[];
         };
         /**
          * LiveFrame
@@ -534,7 +682,10 @@ export interface components {
             now: number;
             overview?: components["schemas"]["OverviewChanges"];
             workers?: components["schemas"]["LiveWorkers"];
-            tasks?: components["schemas"]["LiveTasks"];
+            grid?: components["schemas"]["LiveGrid"];
+            views?: {
+                [key: string]: components["schemas"]["LiveTasks"];
+            };
         };
         /** OverviewChanges */
         OverviewChanges: {
@@ -552,9 +703,11 @@ export interface components {
             };
             rate?: components["schemas"]["Rates"];
             activity?: components["schemas"]["Activity"];
+            latency?: components["schemas"]["Latency"];
             queues?: components["schemas"]["Queue"][];
             gaps?: components["schemas"]["Gap"][];
             failing?: components["schemas"]["NameRow"][];
+            slowest?: components["schemas"]["NameRow"][];
         };
         /**
          * LiveWorkers
@@ -565,13 +718,30 @@ export interface components {
             gone: string[];
         };
         /**
+         * LiveGrid
+         * @description The cells that changed, and those that are gone.
+         */
+        LiveGrid: {
+            set: [
+                string,
+                "offline" | "online" | "unknown",
+                number,
+                number | null,
+                number
+            ][];
+            gone: string[];
+        };
+        /**
          * LiveTasks
-         * @description The newest of the tasks that changed since the frame before.
+         * @description What one query matches: the newest of the tasks that changed since the frame before.
          */
         LiveTasks: {
             rows: components["schemas"]["TaskRow"][];
+            gone: string[];
             changed: number;
-            total: number;
+            total?: number;
+            in_memory: number;
+            facets?: components["schemas"]["Facets"];
         };
         /**
          * ProblemBody
@@ -591,6 +761,8 @@ export interface components {
             hint: string | null;
             /** @default null */
             parameter: string | null;
+            /** @default null */
+            position: number | null;
         };
     };
     responses: never;
@@ -753,25 +925,66 @@ export interface operations {
             };
         };
     };
+    queues: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueList"];
+                };
+            };
+            /** @description Bad argument. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description A fault of the server; its log tells more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description This cannot be told right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
     tasks: {
         parameters: {
             query?: {
-                /** @description Tasks in this state; several are joined by or. */
-                state?: string[];
-                /** @description Tasks of exactly this name. */
-                name?: string;
-                /** @description Tasks of this worker. */
-                worker?: string;
-                /** @description Tasks of this queue. */
-                queue?: string;
-                /** @description A search: words, `field:word`, AND, OR, (), quotes. */
-                search?: string;
+                /** @description Which tasks: the page's query language. */
+                query?: string;
+                /** @description 1: count by value, too. */
+                facets?: 0 | 1;
                 /** @description At most so many. */
                 limit?: number;
                 /** @description Leave out so many. */
                 offset?: number;
                 /** @description What to sort by; `-` turns it round. Tasks without it come last. */
-                sort?: "-name" | "-received" | "-runtime" | "-seen" | "-started" | "-state" | "name" | "received" | "runtime" | "seen" | "started" | "state";
+                sort?: "-finished" | "-name" | "-received" | "-retries" | "-runtime" | "-seen" | "-started" | "-state" | "-wait" | "finished" | "name" | "received" | "retries" | "runtime" | "seen" | "started" | "state" | "wait";
             };
             header?: never;
             path?: never;
@@ -972,8 +1185,12 @@ export interface operations {
     live: {
         parameters: {
             query?: {
-                /** @description overview, workers, tasks; several with commas between. */
+                /** @description overview, workers, grid; several with commas between. */
                 topics?: string;
+                /** @description Queries of task lists to follow. */
+                view?: string[];
+                /** @description The id of the last frame that arrived. */
+                resume?: string;
                 /** @description 1: nobody is looking, a frame in 5 s is enough. */
                 hidden?: 0 | 1;
             };

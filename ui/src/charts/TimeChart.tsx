@@ -1,90 +1,154 @@
 /**
  * Lines over time on a canvas, with what a canvas lacks: a description, a legend that is made of
- * buttons, and the same numbers as a table.
+ * buttons, and the same numbers as a table. The drawing itself is `engine.ts`, which comes after
+ * the page's first figures; its place is kept.
  */
 
-import { useComputedColorScheme } from '@mantine/core';
-import { useEffect, useMemo, useRef, useState } from 'react';
-import uPlot from 'uplot';
+import { useEffect, useRef, useState } from 'react';
 
 import table from '~/components/Table.module.css';
-import { tick } from '~/lib/format';
+import { NONE, plural } from '~/lib/format';
 import { timeOfDay } from '~/lib/time';
 
+import type * as Engine from './engine';
+import type { GapSpan, Line, TimePlot } from './engine';
 import styles from './TimeChart.module.css';
 
-export interface Line {
-  key: string;
-  label: string;
-  colour: string; // a custom property of tokens.css: `--chart-success`
-  filled?: boolean;
-}
+export type { GapSpan, Line } from './engine';
 
-interface TimeChartProps {
+let loading: Promise<typeof Engine> | null = null;
+
+function load(): Promise<typeof Engine> {
+  loading ??= import('./engine').catch((error: unknown) => {
+    loading = null; // asked for again by the next chart
+    throw error;
+  });
+  return loading;
+}
+// Most pages have a chart: it is asked for before the first of them is drawn.
+load().catch(() => undefined);
+
+export interface TimeChartProps {
   label: string; // what is drawn, for those who do not see it
   lines: readonly Line[];
   times: readonly number[];
-  values: Readonly<Record<string, readonly number[]>>;
+  values: Readonly<Record<string, readonly (number | null)[]>>; // null: a hole
   window: readonly [number, number];
-  gaps: readonly { start: number; end: number }[];
+  gaps: readonly GapSpan[];
   format: (value: number) => string;
+  unit?: string; // after a value: `/s`
+  mark?: (value: number) => string; // at a logarithmic scale; else as `format`
+  scale?: 'linear' | 'log';
+  least?: number; // what a linear scale reaches at least; for counts, with whole numbers as marks
   view: 'chart' | 'table';
   height?: number;
+  crosshair?: string; // charts of one name point at the same moment
+  /** The tasks of a span: asked for by drawing over the chart, or by a time in the table. */
+  onSpan?: (from: number, to: number, shown: readonly string[]) => void;
 }
 
 export function TimeChart(props: TimeChartProps) {
-  const { label, lines, times, values, format, view, height = 220 } = props;
+  const { label, lines, times, values, format, unit = '', gaps, view, height = 220 } = props;
   const [off, setOff] = useState<ReadonlySet<string>>(new Set());
   const [pointed, setPointed] = useState<number | null>(null);
   const last = times.length - 1;
-  const shown = pointed !== null && pointed <= last ? pointed : last;
+  const at = pointed !== null && pointed <= last ? pointed : null;
   const toggle = (key: string) => {
     const next = new Set(off);
     if (!next.delete(key)) next.add(key);
     setOff(next);
   };
-  const describe = ({ key, label: name }: Line) =>
-    `${name} ${last < 0 ? 'unknown' : format(values[key]?.[last] ?? 0)}`;
+  const told = (key: string, index: number) => {
+    const value = values[key]?.[index] ?? null;
+    return value === null ? NONE : format(value);
+  };
+  const newest = (key: string) => latest(times, values[key] ?? [], props.window[1]);
+  const describe = ({ key, label: name }: Line) => `${name} ${told(key, newest(key))}${unit}`;
   return (
     <div className={styles.chart}>
       <div className={styles.legend} role="group" aria-label="Lines shown">
-        {lines.map(({ key, label: name, colour }) => (
+        {lines.map((line) => (
           <button
-            key={key}
+            key={line.key}
             type="button"
             className={styles.key}
-            aria-pressed={!off.has(key)}
-            onClick={() => toggle(key)}
+            aria-pressed={!off.has(line.key)}
+            onClick={() => toggle(line.key)}
           >
-            <span className={styles.swatch} style={{ background: `var(${colour})` }} />
-            <span className={styles.label}>{name}</span>
+            <Swatch line={line} />
+            <span className={styles.label}>{line.label}</span>
             <span className={styles.value}>
-              {shown < 0 ? '–' : format(values[key]?.[shown] ?? 0)}
+              {told(line.key, at ?? newest(line.key))}
+              <span className={styles.unit}>{unit}</span>
             </span>
           </button>
         ))}
-        <span className={styles.moment}>
-          {pointed !== null && shown >= 0 ? timeOfDay(times[shown] ?? 0).slice(0, 8) : 'now'}
-        </span>
       </div>
       {view === 'chart' ? (
         <div
           className={styles.plot}
           style={{ height }}
           role="img"
-          aria-label={`${label}. Latest: ${lines.map(describe).join(', ')}.`}
+          aria-label={`${label}. Latest: ${lines.map(describe).join(', ')}.${gapWords(gaps)}`}
         >
           <Plot {...props} off={off} height={height} onPoint={setPointed} />
+          {at !== null && <span className={styles.moment}>{moment(times[at] ?? 0, gaps)}</span>}
         </div>
       ) : (
-        <Rows {...props} height={height} />
+        <Rows {...props} off={off} height={height} />
       )}
     </div>
   );
 }
 
-function Rows({ label, lines, times, values, format, height }: TimeChartProps) {
+const LATEST_SECONDS = 45; // what is older is not how it is now
+
+/** The newest value that is known: the last step may have none. -1: there is none of late. */
+function latest(times: readonly number[], values: readonly (number | null)[], now: number): number {
+  const index = values.findLastIndex((value) => value !== null);
+  return (times[index] ?? -Infinity) >= now - LATEST_SECONDS ? index : -1;
+}
+
+function clock(at: number): string {
+  return timeOfDay(at).slice(0, 8);
+}
+
+function moment(at: number, gaps: readonly GapSpan[]): string {
+  const deaf = gaps.some(({ start, end }) => at >= start && at <= end);
+  return deaf ? `${clock(at)} not listening` : clock(at);
+}
+
+function gapWords(gaps: readonly GapSpan[]): string {
+  return gaps.length === 0 ? '' : ` ${plural(gaps.length, 'gap')}: ${gaps.map(gapTitle).join('; ')}.`;
+}
+
+function gapTitle({ start, end, reason }: GapSpan): string {
+  return `nothing was heard from ${clock(start)} to ${clock(end)}${reason === '' ? '' : ` (${reason})`}`;
+}
+
+function Swatch({ line: { colour, dash } }: { line: Line }) {
+  return (
+    <svg className={styles.swatch} width={14} height={4} aria-hidden="true">
+      <path
+        d="M0 2h14"
+        strokeWidth={3}
+        style={{ stroke: `var(${colour})` }}
+        strokeDasharray={dash?.map((length) => length / 1.5).join(' ')}
+      />
+    </svg>
+  );
+}
+
+type ShownProps = TimeChartProps & { off: ReadonlySet<string>; height: number };
+
+function keysOn({ lines, off }: Pick<ShownProps, 'lines' | 'off'>): string[] {
+  return lines.map(({ key }) => key).filter((key) => !off.has(key));
+}
+
+function Rows(props: ShownProps) {
+  const { label, lines, times, values, format, unit, gaps, height, onSpan } = props;
   const newestFirst = times.map((_, index) => times.length - 1 - index);
+  const shown = keysOn(props);
   return (
     <div className={styles.rows} style={{ height }} tabIndex={0} role="region" aria-label={label}>
       <table className={table.table}>
@@ -93,149 +157,91 @@ function Rows({ label, lines, times, values, format, height }: TimeChartProps) {
             <th>Time</th>
             {lines.map((line) => (
               <th key={line.key} className={table.number}>
-                {line.label}
+                {line.label} {unit}
               </th>
             ))}
           </tr>
         </thead>
         <tbody>
-          {newestFirst.map((index) => (
-            <tr key={times[index]}>
-              <td>{timeOfDay(times[index] ?? 0).slice(0, 8)}</td>
-              {lines.map(({ key }) => (
-                <td key={key} className={table.number}>
-                  {format(values[key]?.[index] ?? 0)}
+          {newestFirst.map((index) => {
+            const end = times[index] ?? 0;
+            const start = times[index - 1] ?? end;
+            return (
+              <tr key={end}>
+                <td>
+                  {onSpan && start < end ? (
+                    <button type="button" className={styles.span} onClick={() => onSpan(start, end, shown)}>
+                      {moment(end, gaps)}
+                    </button>
+                  ) : (
+                    moment(end, gaps)
+                  )}
                 </td>
-              ))}
-            </tr>
-          ))}
+                {lines.map(({ key }) => {
+                  const value = values[key]?.[index] ?? null;
+                  return (
+                    <td key={key} className={table.number}>
+                      {value === null ? NONE : format(value)}
+                    </td>
+                  );
+                })}
+              </tr>
+            );
+          })}
         </tbody>
       </table>
     </div>
   );
 }
 
-interface PlotProps extends TimeChartProps {
-  off: ReadonlySet<string>;
-  height: number;
-  onPoint: (index: number | null) => void;
-}
-
-function Plot({ lines, times, values, window: span, gaps, off, height, onPoint }: PlotProps) {
-  const scheme = useComputedColorScheme('light');
+function Plot(props: ShownProps & { onPoint: (index: number | null) => void }) {
+  const { lines, times, values, window, gaps, off, height, scale = 'linear', least = 0, crosshair = null } = props;
   const host = useRef<HTMLDivElement>(null);
-  const plot = useRef<uPlot | null>(null);
-  // What the drawing hooks read; changed in effects, never while rendering.
-  const facts = useRef({ span, gaps, onPoint });
+  const now = useRef(props); // for what the engine calls back
+  const [plot, setPlot] = useState<TimePlot | 'failed' | null>(null);
+  const spans = props.onSpan !== undefined;
 
   useEffect(() => {
-    facts.current = { span, gaps, onPoint };
+    now.current = props;
   });
 
   useEffect(() => {
-    const element = host.current;
-    if (!element) return;
-    const made = new uPlot(options(lines, facts, element, height), [[]], element);
-    plot.current = made;
-    const observer = new ResizeObserver(([entry]) => {
-      const width = Math.floor(entry?.contentRect.width ?? 0);
-      if (width > 0) made.setSize({ width, height });
-    });
-    observer.observe(element);
+    let gone = false;
+    let made: TimePlot | null = null;
+    load().then(
+      (engine) => {
+        if (gone || !host.current) return;
+        made = new engine.TimePlot(host.current, {
+          lines,
+          height,
+          scale,
+          least,
+          crosshair,
+          mark: (value) => (now.current.mark ?? now.current.format)(value),
+          title: gapTitle,
+          onPoint: (index) => now.current.onPoint(index),
+          onSpan: spans ? (from, to) => now.current.onSpan?.(from, to, keysOn(now.current)) : null,
+        });
+        setPlot(made);
+      },
+      () => !gone && setPlot('failed'),
+    );
     return () => {
-      observer.disconnect();
-      made.destroy();
-      plot.current = null;
+      gone = true;
+      made?.destroy();
+      setPlot(null);
+      now.current.onPoint(null);
     };
-    // The scheme is what the colours are read under.
-  }, [lines, height, scheme]);
-
-  const data = useMemo(
-    () => [[...times], ...lines.map(({ key }) => (off.has(key) ? [] : [...(values[key] ?? [])]))],
-    [lines, times, values, off],
-  );
+  }, [lines, height, scale, least, crosshair, spans]);
 
   useEffect(() => {
-    plot.current?.setData(data as uPlot.AlignedData);
-  }, [data, span, gaps, scheme, height, lines]);
+    if (plot === null || plot === 'failed') return;
+    plot.draw({ times, values: lines.map(({ key }) => (off.has(key) ? [] : (values[key] ?? []))), window, gaps });
+  }, [plot, lines, times, values, window, gaps, off]);
 
-  return <div ref={host} />;
-}
-
-interface Facts {
-  current: {
-    span: readonly [number, number];
-    gaps: readonly { start: number; end: number }[];
-    onPoint: (index: number | null) => void;
-  };
-}
-
-function options(
-  lines: readonly Line[],
-  facts: Facts,
-  element: HTMLElement,
-  height: number,
-): uPlot.Options {
-  const colour = (name: string) => getComputedStyle(element).getPropertyValue(name).trim();
-  const font = '11px "Geist Variable", system-ui, sans-serif';
-  const axis = { stroke: colour('--ink-3'), font, ticks: { show: false } };
-  return {
-    width: Math.max(1, element.clientWidth),
-    height,
-    padding: [8, 4, 0, 0],
-    legend: { show: false },
-    cursor: { y: false, points: { size: 7 }, drag: { x: false, y: false } },
-    scales: {
-      x: { time: true, range: () => [...facts.current.span] as [number, number] },
-      y: { range: (_, __, top) => [0, ceiling(top)] },
-    },
-    axes: [
-      {
-        ...axis,
-        size: 26,
-        grid: { show: false },
-        incrs: [60],
-        values: (_, splits) => splits.map((at) => timeOfDay(at).slice(0, 5)),
-      },
-      {
-        ...axis,
-        size: 46,
-        gap: 6,
-        space: 36,
-        grid: { stroke: colour('--chart-grid'), width: 1 },
-        values: (_, splits) => splits.map(tick),
-      },
-    ],
-    series: [
-      {},
-      ...lines.map((line) => {
-        const stroke = colour(line.colour);
-        const fill = line.filled ? `color-mix(in srgb, ${stroke} 14%, transparent)` : undefined;
-        return { stroke, fill, width: 1.6, points: { show: false } };
-      }),
-    ],
-    hooks: {
-      drawClear: [(u) => drawGaps(u, facts.current.gaps, colour('--chart-gap'))],
-      setCursor: [(u) => facts.current.onPoint(u.cursor.left === -10 ? null : (u.cursor.idx ?? null))],
-    },
-  };
-}
-
-/** A round top above the highest value, so that the scale seldom changes. */
-function ceiling(top: number | null): number {
-  if (top === null || !(top > 0)) return 1;
-  const size = 10 ** Math.floor(Math.log10(top));
-  const steps = [1.2, 1.5, 2, 3, 4, 5, 6, 8, 10];
-  return (steps.find((step) => step * size >= top * 1.05) ?? 12) * size;
-}
-
-function drawGaps(u: uPlot, gaps: readonly { start: number; end: number }[], fill: string): void {
-  u.ctx.save();
-  u.ctx.fillStyle = fill;
-  for (const { start, end } of gaps) {
-    const left = u.valToPos(start, 'x', true);
-    const width = Math.max(2, u.valToPos(end, 'x', true) - left);
-    u.ctx.fillRect(left, u.bbox.top, width, u.bbox.height);
-  }
-  u.ctx.restore();
+  return (
+    <div ref={host}>
+      {plot === 'failed' && <p className={styles.failed}>The chart did not load. The table has its numbers.</p>}
+    </div>
+  );
 }

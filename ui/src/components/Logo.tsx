@@ -1,15 +1,11 @@
-/** Three stalks under a lens. */
+/** A cut stalk of celery: crescents within one another, and a C within a C. */
 export function Logo({ size = 22 }: { size?: number }) {
   return (
     <svg width={size} height={size} viewBox="0 0 24 24" aria-hidden="true" focusable="false">
-      <path
-        d="M7.4 20v-7.6c0-1.8-1-3-2.5-3.9M12 20V8.4M16.6 20v-7.6c0-1.8 1-3 2.5-3.9"
-        fill="none"
-        stroke="var(--accent)"
-        strokeWidth="2.3"
-        strokeLinecap="round"
-      />
-      <circle cx="12" cy="5.6" r="2.7" fill="var(--ink)" />
+      <g fill="none" strokeWidth="3" strokeLinecap="round">
+        <path d="M19.6 5.3A9.6 9.6 0 1 0 19.6 18.7" stroke="var(--accent)" />
+        <path d="M15.5 8.5A4.9 4.9 0 1 0 15.5 15.5" stroke="var(--ink)" />
+      </g>
     </svg>
   );
 }

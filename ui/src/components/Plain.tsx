@@ -65,18 +65,22 @@ export function Line({ text, mono = false }: LineProps) {
   );
 }
 
+/**
+ * A name whose end says most. It is cut at its start, see the style; its parts are not boxes of
+ * their own, so that it is copied and read aloud as one word.
+ */
 function Parts({ whole, path, leaf }: { whole: string; path: string; leaf: string }) {
   return (
-    <bdi className={styles.name} title={visible(clip(whole, TITLE_LIMIT).text)}>
-      {path !== '' && (
-        <span className={styles.path}>
-          <Segments text={path} />
-        </span>
-      )}
-      <span className={styles.leaf}>
+    <span className={path === '' ? styles.line : styles.name} title={visible(clip(whole, TITLE_LIMIT).text)}>
+      <bdi dir="ltr">
+        {path !== '' && (
+          <span className={styles.path}>
+            <Segments text={path} />
+          </span>
+        )}
         <Segments text={leaf} />
-      </span>
-    </bdi>
+      </bdi>
+    </span>
   );
 }
 

@@ -1,7 +1,6 @@
-import { ActionIcon, TextInput } from '@mantine/core';
-import { useDebouncedCallback } from '@mantine/hooks';
-import { useEffect, useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 
+import { IconButton } from './Button';
 import { Icon } from './Icon';
 import styles from './Toolbar.module.css';
 
@@ -13,33 +12,33 @@ interface SearchFieldProps {
 
 const TYPING_MS = 250;
 
-/** A search that follows the typing, and the address when that changes by other means. */
+/** A search that follows the typing, and the address when that changes by other means. `/` goes here. */
 export function SearchField({ label, value, onSearch }: SearchFieldProps) {
   const [text, setText] = useState(value);
-  const search = useDebouncedCallback(onSearch, TYPING_MS);
+  const typing = useRef(0);
   useEffect(() => {
     setText(value);
   }, [value]);
+  useEffect(() => () => window.clearTimeout(typing.current), []);
   const change = (next: string) => {
     setText(next);
-    search(next);
+    window.clearTimeout(typing.current);
+    typing.current = window.setTimeout(() => onSearch(next), TYPING_MS);
   };
   return (
-    <TextInput
-      className={styles.search}
-      type="search"
-      aria-label={label}
-      placeholder={label}
-      value={text}
-      onChange={({ currentTarget }) => change(currentTarget.value)}
-      leftSection={<Icon name="search" size={14} />}
-      rightSection={
-        text !== '' && (
-          <ActionIcon size={22} aria-label="Clear the search" onClick={() => change('')}>
-            <Icon name="close" size={13} />
-          </ActionIcon>
-        )
-      }
-    />
+    <div className={styles.search}>
+      <Icon name="search" size={14} />
+      <input
+        type="search"
+        aria-label={label}
+        placeholder={label}
+        value={text}
+        onChange={({ currentTarget }) => change(currentTarget.value)}
+        data-search
+      />
+      {text !== '' && (
+        <IconButton icon="close" size="sm" label="Clear the search" onClick={() => change('')} />
+      )}
+    </div>
   );
 }

@@ -1,4 +1,4 @@
-/** A list that is held still while someone reads it. Pure. */
+/** Lists of tasks that the stream, the server and the reader each have a say in. Pure. */
 
 import type { TaskRow } from '~/api/client';
 
@@ -11,4 +11,19 @@ export function extend(shown: readonly TaskRow[], longer: readonly TaskRow[]): T
   let after = longer.length - 1;
   while (after >= 0 && !known.has(longer[after]?.uuid ?? '')) after -= 1;
   return [...shown, ...longer.slice(after + 1)];
+}
+
+/**
+ * What the stream told last, and below it what was fetched before and is older. Both are in the
+ * stream's order, the newest change first; there are not more than `most`.
+ */
+export function merged(
+  told: readonly TaskRow[],
+  fetched: readonly TaskRow[],
+  most: number,
+): readonly TaskRow[] {
+  const known = new Set(told.map(({ uuid }) => uuid));
+  const oldest = told.at(-1)?.state_at ?? Infinity;
+  const below = fetched.filter(({ uuid, state_at }) => state_at <= oldest && !known.has(uuid));
+  return [...told, ...below].slice(0, most);
 }

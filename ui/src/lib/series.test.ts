@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { gapsWithin, rates } from './series';
+import { gapsWithin, holed, rates } from './series';
 
 const series = (received: number[]) => ({ received, succeeded: [], failed: [], retried: [] });
 
@@ -22,9 +22,26 @@ describe('rates', () => {
 
 it.each([
   [{ start: 0, end: 5 }, []],
-  [{ start: 5, end: 15 }, [{ start: 10, end: 15 }]],
-  [{ start: 12, end: null }, [{ start: 12, end: 20 }]],
+  [{ start: 5, end: 15 }, [{ start: 10, end: 15, reason: 'why' }]],
+  [{ start: 12, end: null }, [{ start: 12, end: 20, reason: 'why' }]],
   [{ start: 30, end: 40 }, []],
 ])('cuts the gap %j to the window', (gap, expected) => {
-  expect(gapsWithin([{ ...gap, reason: '' }], 10, 20)).toEqual(expected);
+  expect(gapsWithin([{ ...gap, reason: 'why' }], 10, 20)).toEqual(expected);
+});
+
+it('makes unsafe characters of a reason visible, and bounds it', () => {
+  const [gap] = gapsWithin([{ start: 12, end: 13, reason: `\u202e${'x'.repeat(1000)}` }], 10, 20);
+  expect(gap?.reason).toMatch(/^\\u202ex{200,300}$/);
+});
+
+describe('holes', () => {
+  const drawn = { times: [2, 4, 6, 8, 10], values: { received: [5, 3, 0, 1, 5] } };
+
+  it('are the steps within a gap, not those that only touch one', () => {
+    expect(holed(drawn, [{ start: 3, end: 8.5 }]).received).toEqual([5, 3, null, null, 5]);
+  });
+
+  it('are none without a gap', () => {
+    expect(holed(drawn, [])).toBe(drawn.values);
+  });
 });

@@ -2,6 +2,10 @@
 
 import type { Activity, Gap } from '~/api/client';
 
+import { clip, visible } from './text';
+
+const REASON_LIMIT = 300; // of a title
+
 export interface Rates {
   times: number[]; // the end of each step
   values: Record<string, number[]>; // a second
@@ -22,8 +26,31 @@ export function gapsWithin(
   gaps: readonly Gap[],
   from: number,
   to: number,
-): { start: number; end: number }[] {
+): { start: number; end: number; reason: string }[] {
   return gaps
-    .map(({ start, end }) => ({ start: Math.max(start, from), end: Math.min(end ?? to, to) }))
+    .map(({ start, end, reason }) => ({
+      start: Math.max(start, from),
+      end: Math.min(end ?? to, to),
+      reason: visible(clip(reason, REASON_LIMIT).text),
+    }))
     .filter(({ start, end }) => end > start);
+}
+
+/** A step that lies within a gap was not counted: a hole, where nought would be a lie. */
+export function holed(
+  { times, values }: { times: readonly number[]; values: Readonly<Record<string, readonly number[]>> },
+  gaps: readonly { start: number; end: number }[],
+): Record<string, readonly (number | null)[]> {
+  if (gaps.length === 0) return values;
+  const deaf = times.map((end, index) => {
+    const start = times[index - 1] ?? end;
+    return gaps.some((gap) => gap.start <= start && gap.end >= end);
+  });
+  if (!deaf.includes(true)) return values;
+  return Object.fromEntries(
+    Object.entries(values).map(([key, line]) => [
+      key,
+      line.map((value, index) => (deaf[index] === true ? null : value)),
+    ]),
+  );
 }

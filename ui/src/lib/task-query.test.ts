@@ -1,19 +1,15 @@
 import { describe, expect, it } from 'vitest';
 
-import { direction, isFiltered, nextSort, readTaskSearch, stripped, toggleState } from './task-query';
+import { direction, nextSort, readTaskSearch, stripped, translated } from './task-query';
 
 describe('an address', () => {
   it('is read without its defaults', () => {
-    expect(readTaskSearch({ sort: '-seen', name: '', state: [] })).toEqual({});
+    expect(readTaskSearch({ sort: '-seen', query: ' ', task: '' })).toEqual({});
   });
 
   it('is read whole', () => {
-    const search = { state: ['FAILURE'], name: 'a.b', worker: 'w', queue: 'q', search: 's' };
-    expect(readTaskSearch({ ...search, sort: 'runtime' })).toEqual({ ...search, sort: 'runtime' });
-  });
-
-  it('may say one state as a word, in any case', () => {
-    expect(readTaskSearch({ state: 'failure' })).toEqual({ state: ['FAILURE'] });
+    const search = { query: 'state:failure', sort: 'runtime', task: 'u-1', columns: 'state,name,runtime' };
+    expect(readTaskSearch(search)).toEqual(search);
   });
 
   it.each(['--seen', 'size', '', '-', 'seen;drop'])('may not sort by %j', (sort) => {
@@ -25,20 +21,32 @@ describe('an address', () => {
   });
 });
 
-it('is not filtered by an order alone', () => {
-  expect(isFiltered({ sort: 'name' })).toBe(false);
-  expect(isFiltered({ state: ['RETRY'] })).toBe(true);
-});
+describe('an address with a parameter a field', () => {
+  it.each([
+    [{ state: 'FAILURE' }, 'state:failure'],
+    [{ state: ['FAILURE', 'RETRY'], name: 'a.b' }, 'state:failure,retry name:a.b'],
+    [{ worker: 'celery@web1', queue: 'my queue' }, 'worker:celery@web1 queue:"my queue"'],
+    [{ search: 'plain' }, 'plain'],
+    [{ search: 'two words' }, '"two words"'],
+    [{ search: 'state:FAILURE name:a' }, 'state:FAILURE name:a'],
+    [{ state: 'RETRY', search: 'name:a OR name:b' }, 'state:retry (name:a OR name:b)'],
+    [{ query: 'x', state: 'RETRY' }, 'x'],
+  ])('%j asks for %j', (search, query) => {
+    expect(translated(search)).toEqual({ query });
+  });
 
-it('toggles states, and leaves the rest alone', () => {
-  const one = toggleState({ name: 'n' }, ['RETRY']);
-  expect(one).toEqual({ name: 'n', state: ['RETRY'] });
-  expect(toggleState(one, ['RETRY', 'FAILURE'])).toEqual({ name: 'n', state: ['RETRY', 'FAILURE'] });
-  expect(toggleState(one, ['RETRY'])).toEqual({ name: 'n' });
+  it('keeps the rest of it', () => {
+    expect(translated({ name: 'a', sort: 'name', page: '2' })).toEqual({ query: 'name:a', sort: 'name' });
+  });
+
+  it('is told from one of today', () => {
+    expect(translated({ query: 'x', sort: 'name', task: 'u' })).toBeNull();
+    expect(translated({ state: '', search: ' ' })).toBeNull();
+  });
 });
 
 it('strips the same view to the same address', () => {
-  expect(stripped({ sort: '-seen', search: '' })).toEqual(stripped({}));
+  expect(stripped({ sort: '-seen', query: '' })).toEqual(stripped({}));
 });
 
 it('sorts down, up, and back to the newest first', () => {

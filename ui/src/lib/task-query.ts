@@ -1,32 +1,54 @@
 /** What the Tasks page shows, as its address says it. Defaults are left out of the address. */
 
+import { queryOf, wordText } from './query';
 import { many, one } from './url';
 
-export const SORT_KEYS = ['seen', 'received', 'started', 'runtime', 'name', 'state'] as const;
+export const SORT_KEYS = [
+  'seen', 'received', 'started', 'finished', 'wait', 'runtime', 'retries', 'name', 'state',
+] as const;
 export type SortKey = (typeof SORT_KEYS)[number];
 export type Sort = SortKey | `-${SortKey}`;
 
 export const DEFAULT_SORT: Sort = '-seen';
 
 export interface TaskSearch {
-  state?: string[];
-  name?: string;
-  worker?: string;
-  queue?: string;
-  search?: string;
+  query?: string; // which tasks, in the query language
   sort?: Sort;
+  task?: string; // the one in the drawer
+  columns?: string; // those shown, when they are not this browser's own choice
 }
 
 /** Reads an address; what it does not understand it leaves out. */
 export function readTaskSearch(search: Record<string, unknown>): TaskSearch {
   return stripped({
-    state: many(search.state).map((state) => state.toUpperCase()),
-    name: one(search.name),
-    worker: one(search.worker),
-    queue: one(search.queue),
-    search: one(search.search),
+    query: one(search.query).trim(),
     sort: readSort(one(search.sort)),
+    task: one(search.task),
+    columns: one(search.columns),
   });
+}
+
+/**
+ * Addresses with one parameter a field (`?state=FAILURE&name=…`: Flower's, and ours of old), as
+ * what they stand for; null for an address of today.
+ */
+export function translated(search: Record<string, unknown>): TaskSearch | null {
+  const fields = queryOf({
+    state: many(search.state),
+    name: [...many(search.name), ...many(search.taskname)],
+    worker: [...many(search.worker), ...many(search.workername)],
+    queue: many(search.queue),
+  });
+  const old = [fields, searched(one(search.search).trim())].filter((part) => part !== '');
+  if (old.length === 0) return null;
+  return stripped({ query: old.join(' '), ...readTaskSearch(search) });
+}
+
+/** Flower's search has a language too, close to ours; what is none of it is text to find. */
+function searched(text: string): string {
+  if (text === '') return '';
+  if (/\bOR\b/.test(text)) return `(${text})`;
+  return /^\w+:|[\s(]\w+:|\bAND\b/.test(text) ? text : wordText(text);
 }
 
 function readSort(value: string): Sort {
@@ -37,28 +59,11 @@ function readSort(value: string): Sort {
 /** Without empty fields and defaults, so that equal views have equal addresses. */
 export function stripped(search: TaskSearch): TaskSearch {
   const kept: TaskSearch = {};
-  if (search.state?.length) kept.state = search.state;
-  if (search.name) kept.name = search.name;
-  if (search.worker) kept.worker = search.worker;
-  if (search.queue) kept.queue = search.queue;
-  if (search.search) kept.search = search.search;
+  if (search.query) kept.query = search.query;
   if (search.sort && search.sort !== DEFAULT_SORT) kept.sort = search.sort;
+  if (search.task) kept.task = search.task;
+  if (search.columns) kept.columns = search.columns;
   return kept;
-}
-
-export function isFiltered(search: TaskSearch): boolean {
-  return Object.keys(stripped({ ...search, sort: DEFAULT_SORT })).length > 0;
-}
-
-/** Adds a state to the filter, or takes it out. */
-export function toggleState(search: TaskSearch, states: readonly string[]): TaskSearch {
-  const chosen = new Set(search.state ?? []);
-  const all = states.every((state) => chosen.has(state));
-  for (const state of states) {
-    if (all) chosen.delete(state);
-    else chosen.add(state);
-  }
-  return stripped({ ...search, state: [...chosen] });
 }
 
 /** What a click on a column's head does: descending, ascending, back to the default. */

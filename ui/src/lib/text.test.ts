@@ -13,11 +13,16 @@ describe('unsafe characters are shown as Python writes them', () => {
     ['byte order mark', '\ufeffx', '\\ufeffx'],
     ['line separator', 'a\u2028b', 'a\\u2028b'],
     ['tag characters', 'x\u{e0041}', 'x\\U000e0041'],
+    ['joiners between letters', 'pay\u200d\u200cpal', 'pay\\u200d\\u200cpal'],
+    ['a joiner at an end', 'سلام\u200d', 'سلام\\u200d'],
+    ['fillers that look like nothing', 'a\u3164\u115f\uffa0b', 'a\\u3164\\u115f\\uffa0b'],
+    ['a grapheme joiner', 'a\u034fb', 'a\\u034fb'],
+    ['variation selectors without a font', 'x\u{e0100}', 'x\\U000e0100'],
     ['half a surrogate pair', 'x\ud800y', 'x\\ud800y'],
   ])('%s', (_, text, shown) => expect(visible(text)).toBe(shown));
 });
 
-it.each(['tab\tand\nnewline', 'Grüße 你好 שלום', 'e\u0301', '👩‍👩‍👧 family', '<b>&amp;</b>'])(
+it.each(['tab\tand\nnewline', 'Grüße 你好 שלום', 'e\u0301', '👩‍👩‍👧 family', '❤️‍🔥', 'می\u200cخواهم', 'क्\u200dष', '<b>&amp;</b>'])(
   'leaves %j as it is',
   (text) => expect(visible(text)).toBe(text),
 );

@@ -5,12 +5,15 @@
 
 export type Segment = { readonly text: string; readonly escaped: boolean };
 
-// C0 (but tab and newline), DEL, C1, zero-width space, direction marks and overrides, line and
-// paragraph separators, word joiner and invisible operators, byte order mark, tag characters,
-// lone surrogates. Joiners (U+200C, U+200D) stay: scripts and emoji need them.
+// C0 (but tab and newline), DEL, C1, soft hyphen, grapheme joiner, direction marks and overrides,
+// fillers that look like nothing, zero-width space, line and paragraph separators, word joiner,
+// invisible operators and shaping controls, byte order mark, annotations, tag characters and
+// variation selectors that no font draws, lone surrogates. Joiners (U+200C, U+200D) stay where
+// scripts and emoji need them; beside Latin letters or at an end they only hide.
 const UNSAFE =
-  // eslint-disable-next-line no-control-regex
-  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]|[\ud800-\udfff]/gu;
+  // Each stands for itself.
+  // eslint-disable-next-line no-control-regex, no-misleading-character-class
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\ufffe\uffff\u{e0000}-\u{e0fff}]|[\ud800-\udfff]|(?<=^|[\0-\u024f])[\u200c\u200d]+|[\u200c\u200d]+(?=$|[\0-\u024f])/gu;
 
 /** Splits text into runs to show as they are and runs that stand for unsafe characters. */
 export function segments(text: string): Segment[] {
@@ -20,7 +23,7 @@ export function segments(text: string): Segment[] {
     if (match.index > end) found.push({ text: text.slice(end, match.index), escaped: false });
     end = match.index + match[0].length;
     const last = found.at(-1);
-    const name = symbol(match[0]);
+    const name = symbols(match[0]);
     if (last?.escaped) found[found.length - 1] = { text: last.text + name, escaped: true };
     else found.push({ text: name, escaped: true });
   }
@@ -30,7 +33,11 @@ export function segments(text: string): Segment[] {
 
 /** The text with every unsafe character made visible, as one string (titles, labels, copies). */
 export function visible(text: string): string {
-  return text.replace(UNSAFE, symbol);
+  return text.replace(UNSAFE, symbols);
+}
+
+function symbols(characters: string): string {
+  return Array.from(characters, symbol).join('');
 }
 
 /** As Python writes it: `\x1b`, `\u202e`. */

@@ -19,7 +19,7 @@ export function stringifySearch(search: Record<string, unknown>): string {
       if (typeof item === 'string' && item !== '') parameters.append(key, item);
     }
   }
-  const query = parameters.toString().replaceAll('%40', '@').replaceAll('%2C', ',');
+  const query = parameters.toString().replaceAll('%40', '@').replaceAll('%2C', ',').replaceAll('%3A', ':');
   return query ? `?${query}` : '';
 }
 

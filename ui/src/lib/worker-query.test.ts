@@ -42,6 +42,12 @@ it('reads only what it knows from an address', () => {
   });
 });
 
+it('keeps the view in the address when it is not the table', () => {
+  expect(readWorkerSearch({ view: 'grid' })).toEqual({ view: 'grid' });
+  expect(readWorkerSearch({ view: 'table' })).toEqual({});
+  expect(readWorkerSearch({ view: 'map' })).toEqual({});
+});
+
 it('sorts names up first, numbers down first', () => {
   expect(nextWorkerSort('hostname', 'lost')).toBe('-lost');
   expect(nextWorkerSort('-lost', 'lost')).toBe('lost');

@@ -20,10 +20,14 @@ export type Status = WorkerRow['status'];
 export const STATUSES: readonly Status[] = ['online', 'offline', 'unknown'];
 export const DEFAULT_WORKER_SORT: WorkerSort = 'hostname';
 
+export const VIEWS = ['table', 'grid'] as const;
+export type WorkerView = (typeof VIEWS)[number];
+
 export interface WorkerSearch {
   status?: Status[];
   search?: string;
   sort?: WorkerSort;
+  view?: WorkerView;
 }
 
 export function readWorkerSearch(search: Record<string, unknown>): WorkerSearch {
@@ -34,6 +38,7 @@ export function readWorkerSearch(search: Record<string, unknown>): WorkerSearch 
     status: STATUSES.filter((status) => statuses.includes(status)),
     search: one(search.search),
     sort: known ? (sort as WorkerSort) : DEFAULT_WORKER_SORT,
+    view: one(search.view) === 'grid' ? 'grid' : 'table',
   });
 }
 
@@ -42,6 +47,7 @@ export function strippedWorkers(search: WorkerSearch): WorkerSearch {
   if (search.status?.length) kept.status = search.status;
   if (search.search) kept.search = search.search;
   if (search.sort && search.sort !== DEFAULT_WORKER_SORT) kept.sort = search.sort;
+  if (search.view === 'grid') kept.view = 'grid';
   return kept;
 }
 

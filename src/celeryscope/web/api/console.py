@@ -8,22 +8,29 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Mapping
+from operator import attrgetter
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from celeryscope.cluster import runs, select
 from celeryscope.cluster.accounting import Gap
 from celeryscope.cluster.liveness import Status
 from celeryscope.cluster.state import TASK_EVENTS, NameStats
 from celeryscope.errors import NotFound
+from celeryscope.model import query as language
 from celeryscope.model.task import Task
 from celeryscope.model.worker import Worker
-from celeryscope.web import activity, search
+from celeryscope.web import activity
+from celeryscope.web import queues as queue_figures
+from celeryscope.web.figures import STEP_SECONDS
 from celeryscope.web.services import Broker, Inspection, Services
 
 MOST_GAPS = 100
 MOST_FAILING = 10
+MOST_SLOWEST = 10
+_ENOUGH_RUNS = 3  # fewer say nothing of how long a task usually takes
 MOST_RUNNING = 200
 #: While somebody looks at a worker it is asked this often what tasks it holds; an answer that
 #: is older than the second says nothing about now.
@@ -64,13 +71,58 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True):
     series: Series  # each as long as `times`
 
 
+class Quantiles(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds, of the tasks that fall into each step; None where there were none."""
+
+    p50: list[float | None]
+    p95: list[float | None]
+    p99: list[float | None]
+
+
+class Latency(msgspec.Struct, frozen=True, kw_only=True):
+    """How long tasks waited and ran, over the last five minutes."""
+
+    step_seconds: float
+    times: list[float]  # when each step ended, oldest first; the one that goes on is not there
+    wait: Quantiles  # from sent (or eta) to started, by when they started
+    runtime: Quantiles  # of those that succeeded, by when they ended
+
+
 class Queue(msgspec.Struct, frozen=True, kw_only=True):
-    """A queue's depth, as the broker tells it."""
+    """A queue's depth, as the broker tells it, and how it moves.
+
+    Messages that a worker has prefetched are not among `messages`: with Redis they are in no
+    list any more, with RabbitMQ they are held unacknowledged.
+    """
 
     name: str
-    messages: int | None  # None: not known, see `error`
+    messages: int | None  # that wait; None: not known, see `error`
     consumers: int | None  # None: this broker does not tell
     error: str | None
+    growth_per_second: float | None  # messages, over the last minute; below 0: it drains
+    in_per_second: float | None  # sent to it, over the last minute; None: no event tells
+    out_per_second: float | None  # received from it, over the last minute; None: no event tells
+    drain_seconds: float | None  # to be empty if it goes on like this; None: it does not drain
+
+
+class QueueRow(Queue, frozen=True, kw_only=True):
+    """A queue in the list of queues."""
+
+    times: list[float]  # when its depth was read, oldest first, the last ten minutes
+    depths: list[int | None]  # as long as `times`; None: it could not be read
+    workers: list[str]  # that read from it, as they said when asked
+    sent: int  # tasks sent to it, since we look
+    taken: int  # tasks that workers took from it, since we look
+
+
+class QueueList(msgspec.Struct, frozen=True, kw_only=True):
+    """All queues, by name."""
+
+    now: float
+    queues: list[QueueRow]
+    error: str | None  # why the last reading failed as a whole
+    read_at: float | None  # when the depths were read last
+    every_seconds: float  # how often they are read
 
 
 class NameRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +138,15 @@ class NameRow(msgspec.Struct, frozen=True, kw_only=True):
     revoked: int
     rejected: int
     runtime_mean: float | None  # seconds, of those that succeeded
+    runtime_p50: float | None
+    runtime_p95: float | None
+    runtime_p99: float | None
+    wait_p95: float | None  # seconds, of those whose sending we saw
+    runtime_total: float  # seconds of all runs that succeeded: who uses the workers
+    recent_failed: int  # in the last five minutes
+    recent_succeeded: int  # in the last five minutes
     last_exception: str | None
+    last_failed: str | None  # the id of the task that failed last
 
 
 class WorkerCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,9 +192,11 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     totals: dict[str, int]  # event type -> events since the start
     rate: Rates
     activity: Activity
+    latency: Latency
     queues: list[Queue]
     gaps: list[Gap]  # newest first
-    failing: list[NameRow]  # most failures first
+    failing: list[NameRow]  # most failures first, the recent ones before all
+    slowest: list[NameRow]  # longest p95 runtime first
 
 
 class WorkerRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -198,7 +260,7 @@ class TaskRow(msgspec.Struct, frozen=True, kw_only=True):
     started: float | None
     finished: float | None
     wait: float | None  # seconds from sent (or eta) to started
-    runtime: float | None
+    runtime: float | None  # seconds, also of a run that failed
     retries: int
     args: str | None
     kwargs: str | None
@@ -207,12 +269,49 @@ class TaskRow(msgspec.Struct, frozen=True, kw_only=True):
     state_at: float
 
 
+class RunningTask(TaskRow, frozen=True, kw_only=True):
+    """A task that runs, and how long those of its name usually do."""
+
+    usual_p50: float | None  # seconds
+    usual_p95: float | None
+
+
+class Heartbeats(msgspec.Struct, frozen=True, kw_only=True):
+    """The heartbeats of the last ten minutes, at most one in five seconds; oldest first."""
+
+    times: list[float]  # our clock
+    active: list[int | None]
+    load: list[float | None]  # load average of one minute
+    processed: list[int | None]
+
+
 class WorkerDetail(WorkerRow, frozen=True, kw_only=True):
     """One worker, with all we know of it."""
 
     inspect: InspectionDetail | None
     inspect_error: str | None  # why asking the workers fails, if it does
-    running_tasks: list[TaskRow]  # longest running first
+    running_tasks: list[RunningTask]  # longest running first
+    heartbeats: Heartbeats
+
+
+class Facet(msgspec.Struct, frozen=True, kw_only=True):
+    """The tasks with one value of a field."""
+
+    value: str
+    count: int
+
+
+class Facets(msgspec.Struct, frozen=True, kw_only=True):
+    """Counts by value, most first, of what the rest of the query lets through.
+
+    What the query itself asks of a field is left out for that field's counts: they say what
+    one would get by choosing otherwise. Each list has its largest values only.
+    """
+
+    state: list[Facet]
+    name: list[Facet]
+    worker: list[Facet]
+    queue: list[Facet]
 
 
 class TaskList(msgspec.Struct, frozen=True, kw_only=True):
@@ -222,14 +321,15 @@ class TaskList(msgspec.Struct, frozen=True, kw_only=True):
     tasks: list[TaskRow]
     total: int  # that match
     in_memory: int
+    facets: Facets | None  # when asked for
 
 
-class Child(msgspec.Struct, frozen=True, kw_only=True):
-    """A task that this one sent."""
+class Relative(msgspec.Struct, frozen=True, kw_only=True):
+    """A task of the same family."""
 
     uuid: str
     name: str | None
-    state: str
+    state: str | None  # None: not in memory
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
@@ -238,6 +338,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     at: float
     host: str | None
+    retries: int | None  # the attempt it belongs to, 0 the first; None: nothing tells
 
 
 class TaskDetail(TaskRow, frozen=True, kw_only=True):
@@ -248,7 +349,9 @@ class TaskDetail(TaskRow, frozen=True, kw_only=True):
     expires: str | None
     root_id: str | None
     parent_id: str | None
-    children: list[Child]
+    root: Relative | None  # None: it is its own root, or none is known
+    parent: Relative | None
+    children: list[Relative]
     children_total: int
     exchange: str | None
     routing_key: str | None
@@ -262,6 +365,7 @@ class TaskDetail(TaskRow, frozen=True, kw_only=True):
     signum: str | None
     truncated: bool  # some text was longer than we keep
     clock: int | None  # Lamport clock of the event that set the state
+    usual: NameRow | None  # what became of the tasks of its name
     timeline: list[Moment]  # oldest first
 
 
@@ -284,6 +388,9 @@ class LiveHello(msgspec.Struct, frozen=True, kw_only=True):
     server: str  # another one means that the server was started again
     version: str
     now: float
+    # What goes on where `resume` left it; all else begins anew, with everything.
+    topics: list[str]
+    views: list[str]
 
 
 class LiveWorkers(msgspec.Struct, frozen=True, kw_only=True):
@@ -293,12 +400,26 @@ class LiveWorkers(msgspec.Struct, frozen=True, kw_only=True):
     gone: list[str]
 
 
+#: A worker as a cell of the grid: name, status, tasks running, processes, events lost.
+Cell = tuple[str, Status, int, int | None, int]
+
+
+class LiveGrid(msgspec.Struct, frozen=True, kw_only=True):
+    """The cells that changed, and those that are gone."""
+
+    set: list[Cell]
+    gone: list[str]
+
+
 class LiveTasks(msgspec.Struct, frozen=True, kw_only=True):
-    """The newest of the tasks that changed since the frame before."""
+    """What one query matches: the newest of the tasks that changed since the frame before."""
 
     rows: list[TaskRow]  # newest change first
-    changed: int  # how many changes there were; more than there are rows
-    total: int  # tasks in memory
+    gone: list[str]  # ids of rows told before whose tasks no longer match
+    changed: int  # how many changes there were; may be more than there are rows
+    total: int | UnsetType = UNSET  # tasks in memory that match; only when it was counted anew
+    in_memory: int
+    facets: Facets | UnsetType = UNSET  # with `total`
 
 
 #: `Overview` with only the keys that changed.
@@ -320,7 +441,8 @@ class LiveFrame(msgspec.Struct, frozen=True, kw_only=True):
     now: float
     overview: OverviewChanges | UnsetType = UNSET  # type: ignore[valid-type]
     workers: LiveWorkers | UnsetType = UNSET
-    tasks: LiveTasks | UnsetType = UNSET
+    grid: LiveGrid | UnsetType = UNSET
+    views: dict[str, LiveTasks] | UnsetType = UNSET  # by query text, as it was asked for
 
 
 # ---------------------------------------------------------------------- the questions
@@ -333,23 +455,17 @@ class NoQuery(msgspec.Struct, frozen=True, kw_only=True):
 class TaskQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which tasks, in which order."""
 
-    state: Annotated[
-        list[Annotated[str, Meta(max_length=100)]],
-        Meta(description="Tasks in this state; several are joined by or.", max_length=20),
-    ] = []
-    name: Annotated[str, Meta(max_length=1000, description="Tasks of exactly this name.")] = ""
-    worker: Annotated[str, Meta(max_length=1000, description="Tasks of this worker.")] = ""
-    queue: Annotated[str, Meta(max_length=1000, description="Tasks of this queue.")] = ""
-    search: Annotated[
-        str,
-        Meta(max_length=2048, description="A search: words, `field:word`, AND, OR, (), quotes."),
+    query: Annotated[
+        str, Meta(max_length=2048, description="Which tasks: the page's query language.")
     ] = ""
+    facets: Annotated[Literal[0, 1], Meta(description="1: count by value, too.")] = 0
     limit: Annotated[int, Meta(ge=0, le=1000, description="At most so many.")] = 50
     offset: Annotated[int, Meta(ge=0, le=1_000_000_000, description="Leave out so many.")] = 0
     sort: Annotated[
         Literal[
-            "seen", "received", "started", "runtime", "name", "state",
-            "-seen", "-received", "-started", "-runtime", "-name", "-state",
+            "seen", "received", "started", "finished", "wait", "runtime", "retries", "name",
+            "state", "-seen", "-received", "-started", "-finished", "-wait", "-runtime",
+            "-retries", "-name", "-state",
         ],
         Meta(description="What to sort by; `-` turns it round. Tasks without it come last."),
     ] = "-seen"  # fmt: skip
@@ -362,10 +478,17 @@ class LiveQuery(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Meta(
             # Python's `$` alone would let a newline through.
-            pattern="^(overview|workers|tasks)(,(overview|workers|tasks))*$(?!\n)",
-            description="overview, workers, tasks; several with commas between.",
+            pattern="^(overview|workers|grid)(,(overview|workers|grid))*$(?!\n)",
+            description="overview, workers, grid; several with commas between.",
         ),
     ] = "overview"
+    view: Annotated[
+        list[Annotated[str, Meta(max_length=2048)]],
+        Meta(description="Queries of task lists to follow.", max_length=8),
+    ] = []
+    resume: Annotated[
+        str, Meta(max_length=200, description="The id of the last frame that arrived.")
+    ] = ""
     hidden: Annotated[
         Literal[0, 1], Meta(description="1: nobody is looking, a frame in 5 s is enough.")
     ] = 0
@@ -381,9 +504,8 @@ def overview(services: Services, _path: Mapping[str, str], _query: NoQuery) -> O
         workers = list(state.workers.values())
         totals = dict(state.totals)
         states = dict(state.states)
-        failing = heapq.nlargest(MOST_FAILING, state.names.values(), key=lambda name: name.failed)
-        failing_rows = [_name_row(name) for name in failing if name.failed]
     statuses = [services.worker_status(worker, now) for worker in workers]
+    kept = services.figures.kept
     return Overview(
         now=now,
         version=services.version,
@@ -404,18 +526,16 @@ def overview(services: Services, _path: Mapping[str, str], _query: NoQuery) -> O
         ),
         totals=totals,
         rate=_rates(services, now, totals),
-        activity=_activity(services),
-        queues=[
-            Queue(
-                name=q.name,
-                messages=q.messages,
-                consumers=q.consumers,
-                error=q.error or services.queues.error,  # of the last reading: these are older
-            )
-            for _, q in sorted(services.queues.latest.items())
-        ],
+        activity=kept("activity", lambda: _activity(services)),
+        latency=kept("latency", lambda: _latency(services)),
+        queues=kept(
+            "queues",
+            lambda: _queues(services, now),
+            version=(services.queues.attempts, services.queues.error),
+        ),
         gaps=_gaps(services),
-        failing=failing_rows,
+        failing=kept("failing", lambda: _failing(services)),
+        slowest=kept("slowest", lambda: _slowest(services)),
     )
 
 
@@ -448,24 +568,78 @@ def worker(services: Services, path: Mapping[str, str], _query: NoQuery) -> Work
     with services.state.lock:
         running = sorted(found.running.items(), key=lambda item: item[1])[:MOST_RUNNING]
         tasks = [services.state.tasks.get(uuid) for uuid, _ in running]
+        heartbeats = services.state.heartbeats(found.hostname, now)
+    usual = {name: _usual(services, name) for name in {task.name for task in tasks if task}}
     return WorkerDetail(
         **msgspec.structs.asdict(worker_row(services, found, now)),
         inspect=None if inspection is None else _inspection(inspection, now),
         inspect_error=services.inspector.error,
-        running_tasks=[task_row(task) for task in tasks if task is not None],
+        running_tasks=[
+            RunningTask(
+                **msgspec.structs.asdict(task_row(task)),
+                usual_p50=usual[task.name][0],
+                usual_p95=usual[task.name][1],
+            )
+            for task in tasks
+            if task is not None
+        ],
+        heartbeats=Heartbeats(
+            times=[beat.at for beat in heartbeats],
+            active=[beat.active for beat in heartbeats],
+            load=[beat.load for beat in heartbeats],
+            processed=[beat.processed for beat in heartbeats],
+        ),
+    )
+
+
+def queues(services: Services, _path: Mapping[str, str], _query: NoQuery) -> QueueList:
+    """List the queues."""
+    now, read = services.clock(), services.queues
+    consumed = _consumers(services)
+    with services.state.lock:
+        sent, taken = dict(services.state.sent_to), dict(services.state.taken_from)
+    rows = []
+    for queue in _queues(services, now):
+        times, depths = read.history.of(queue.name)
+        rows.append(
+            QueueRow(
+                **msgspec.structs.asdict(queue),
+                times=times,
+                depths=depths,
+                workers=consumed.get(queue.name, []),
+                sent=sent.get(queue.name, 0),
+                taken=taken.get(queue.name, 0),
+            )
+        )
+    return QueueList(
+        now=now,
+        queues=rows,
+        error=read.error,
+        read_at=read.at,
+        every_seconds=read.interval_seconds,
     )
 
 
 def tasks(services: Services, _path: Mapping[str, str], query: TaskQuery) -> TaskList:
     """List tasks."""
+    now = services.clock()
+    wanted = language.parse(query.query)
     with services.state.lock:
         known = list(services.state.tasks.values())
-    matching = _matching(known, query)
+    counted: Facets | None = None
+    if query.facets:
+        found = select.find(known, wanted, now)
+        matching, counted = found.tasks, facets(found.facets)
+    elif wanted == language.EVERYTHING:
+        matching = known
+    else:
+        matching = list(filter(select.compile(wanted, now), known))
     return TaskList(
-        now=services.clock(),
+        now=now,
         tasks=[task_row(task) for task in _page(matching, query)],
         total=len(matching),
         in_memory=len(known),
+        facets=counted,
     )
 
 
@@ -476,6 +650,7 @@ def task(services: Services, path: Mapping[str, str], _query: NoQuery) -> TaskDe
         raise NotFound("task", path["uuid"])
     with services.state.lock:
         known = list(services.state.tasks.values())
+        usual = services.state.names.get(found.name or "")
     children = [task for task in known if task.parent_id == found.uuid and task is not found]
     return TaskDetail(
         **msgspec.structs.asdict(task_row(found)),
@@ -484,7 +659,11 @@ def task(services: Services, path: Mapping[str, str], _query: NoQuery) -> TaskDe
         expires=found.expires,
         root_id=found.root_id,
         parent_id=found.parent_id,
-        children=[Child(uuid=c.uuid, name=c.name, state=c.state) for c in children[:MOST_CHILDREN]],
+        root=_relative(services, found, found.root_id),
+        parent=_relative(services, found, found.parent_id),
+        children=[
+            Relative(uuid=c.uuid, name=c.name, state=c.state) for c in children[:MOST_CHILDREN]
+        ],
         children_total=len(children),
         exchange=found.exchange,
         routing_key=found.routing_key,
@@ -498,6 +677,7 @@ def task(services: Services, path: Mapping[str, str], _query: NoQuery) -> TaskDe
         signum=found.signum,
         truncated=found.truncated,
         clock=found.state_clock,
+        usual=None if usual is None else _name_row(services, usual),
         timeline=_timeline(found),
     )
 
@@ -505,7 +685,8 @@ def task(services: Services, path: Mapping[str, str], _query: NoQuery) -> TaskDe
 def names(services: Services, _path: Mapping[str, str], _query: NoQuery) -> NameList:
     """List the task names seen."""
     with services.state.lock:
-        rows = [_name_row(name) for name in services.state.names.values()]
+        known = list(services.state.names.values())
+    rows = [_name_row(services, name) for name in known]
     return NameList(names=sorted(rows, key=lambda row: row.name))
 
 
@@ -544,6 +725,7 @@ class Operation(Generic[Q]):
 OVERVIEW = Operation(overview, NoQuery, Overview)
 WORKERS = Operation(workers, NoQuery, WorkerList)
 WORKER = Operation(worker, NoQuery, WorkerDetail)
+QUEUES = Operation(queues, NoQuery, QueueList)
 TASKS = Operation(tasks, TaskQuery, TaskList)
 TASK = Operation(task, NoQuery, TaskDetail)
 NAMES = Operation(names, NoQuery, NameList)
@@ -557,7 +739,6 @@ def worker_row(services: Services, worker: Worker, now: float) -> WorkerRow:
     inspection = services.inspector.latest.get(worker.hostname)
     pool = _mapping((inspection.stats if inspection else None) or {}, "pool")
     queues = (inspection.active_queues if inspection else None) or []
-    concurrency = pool.get("max-concurrency")
     return WorkerRow(
         hostname=worker.hostname,
         status=services.worker_status(worker, now),
@@ -570,7 +751,7 @@ def worker_row(services: Services, worker: Worker, now: float) -> WorkerRow:
         version=worker.sw_ver,
         software=worker.sw_ident,
         pool=_pool_name(pool.get("implementation")),
-        concurrency=concurrency if isinstance(concurrency, int) else None,
+        concurrency=_concurrency(inspection),
         queues=sorted(str(queue.get("name")) for queue in queues),
         pid=worker.pid,
         skew_seconds=worker.skew,
@@ -580,6 +761,13 @@ def worker_row(services: Services, worker: Worker, now: float) -> WorkerRow:
         first_seen=worker.first_seen,
         inspected_at=inspection.at if inspection else None,
     )
+
+
+def cell(services: Services, worker: Worker, now: float) -> Cell:
+    """Describe a worker in one cell of the grid."""
+    status = services.worker_status(worker, now)
+    concurrency = _concurrency(services.inspector.latest.get(worker.hostname))
+    return worker.hostname, status, len(worker.running), concurrency, worker.lost
 
 
 def task_row(task: Task) -> TaskRow:
@@ -594,9 +782,9 @@ def task_row(task: Task) -> TaskRow:
         sent=task.sent,
         received=task.received,
         started=task.started,
-        finished=task.state_at if task.finished else None,
+        finished=_finished_at(task),
         wait=task.wait,
-        runtime=task.runtime,
+        runtime=task.ran,
         retries=task.retries,
         args=task.args,
         kwargs=task.kwargs,
@@ -606,7 +794,30 @@ def task_row(task: Task) -> TaskRow:
     )
 
 
-def _name_row(stats: NameStats) -> NameRow:
+def facets(found: select.Facets) -> Facets:
+    """Describe counts by value."""
+    return Facets(
+        **{
+            field: [Facet(value=value, count=count) for value, count in values]
+            for field, values in found.items()
+        }
+    )
+
+
+def _relative(services: Services, task: Task, uuid: str | None) -> Relative | None:
+    """Describe another task of the family; None when it is the task itself."""
+    if uuid is None or uuid == task.uuid:
+        return None
+    relative = services.state.tasks.get(uuid)
+    if relative is None:
+        return Relative(uuid=uuid, name=None, state=None)
+    return Relative(uuid=uuid, name=relative.name, state=relative.state)
+
+
+def _name_row(services: Services, stats: NameStats) -> NameRow:
+    figures = services.figures
+    p50, p95, p99 = stats.runtimes.quantiles(0.5, 0.95, 0.99)
+    (wait_p95,) = stats.waits.quantiles(0.95)
     return NameRow(
         name=stats.name,
         sent=stats.sent,
@@ -618,7 +829,15 @@ def _name_row(stats: NameStats) -> NameRow:
         revoked=stats.revoked,
         rejected=stats.rejected,
         runtime_mean=stats.runtime_sum / stats.succeeded if stats.succeeded else None,
+        runtime_p50=p50,
+        runtime_p95=p95,
+        runtime_p99=p99,
+        wait_p95=wait_p95,
+        runtime_total=stats.runtime_sum,
+        recent_failed=figures.failed.since(stats.name, stats.failed),
+        recent_succeeded=figures.succeeded.since(stats.name, stats.succeeded),
         last_exception=stats.last_exception,
+        last_failed=stats.last_failed,
     )
 
 
@@ -636,6 +855,13 @@ def _inspection(inspection: Inspection, now: float) -> InspectionDetail:
         scheduled=inspection.scheduled if current else None,
         revoked=inspection.revoked if current else None,
     )
+
+
+def _concurrency(inspection: Inspection | None) -> int | None:
+    """How many tasks a worker runs at once, as far as it told."""
+    pool = _mapping((inspection.stats if inspection else None) or {}, "pool")
+    concurrency = pool.get("max-concurrency")
+    return concurrency if isinstance(concurrency, int) else None
 
 
 def _mapping(answer: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -695,49 +921,112 @@ def _activity(services: Services) -> Activity:
     )
 
 
+def _latency(services: Services) -> Latency:
+    steps = services.figures.latency.steps()
+    return Latency(
+        step_seconds=STEP_SECONDS,
+        times=[step.at for step in steps],
+        wait=_columns([step.wait for step in steps]),
+        runtime=_columns([step.runtime for step in steps]),
+    )
+
+
+def _columns(rows: list[tuple[float | None, ...]]) -> Quantiles:
+    return Quantiles(
+        p50=[row[0] for row in rows], p95=[row[1] for row in rows], p99=[row[2] for row in rows]
+    )
+
+
+def _queues(services: Services, now: float) -> list[Queue]:
+    consumed = _consumers(services)
+    moves = queue_figures.all_queues(services, consumed, now)
+    return [Queue(**queue._asdict()) for queue in moves]
+
+
+def _consumers(services: Services) -> Mapping[str, list[str]]:
+    told = services.inspector.latest
+    return services.figures.derived("consumers", queue_figures.consumers, told)
+
+
+def _failing(services: Services) -> list[NameRow]:
+    with services.state.lock:
+        failed = [name for name in services.state.names.values() if name.failed]
+    recent = services.figures.failed.since
+    worst = heapq.nlargest(
+        MOST_FAILING, failed, key=lambda name: (recent(name.name, name.failed), name.failed)
+    )
+    return [_name_row(services, name) for name in worst]
+
+
+def _slowest(services: Services) -> list[NameRow]:
+    """Give the slowest names; those that ran only once or twice only where there is room."""
+    with services.state.lock:
+        ran = [name for name in services.state.names.values() if name.succeeded]
+    p95 = services.figures.p95
+    slowest = heapq.nlargest(
+        MOST_SLOWEST, ran, key=lambda name: (name.succeeded >= _ENOUGH_RUNS, p95(name) or 0.0)
+    )
+    rows = [_name_row(services, name) for name in slowest]
+    return sorted(rows, key=lambda row: -(row.runtime_p95 or 0.0))
+
+
+def _usual(services: Services, name: str | None) -> tuple[float | None, ...]:
+    stats = services.state.names.get(name or "")
+    return (None, None) if stats is None else stats.runtimes.quantiles(0.5, 0.95)
+
+
 def _gaps(services: Services) -> list[Gap]:
     return list(reversed(list(services.accounting.gaps)))[:MOST_GAPS]
 
 
-def _matching(known: list[Task], query: TaskQuery) -> list[Task]:
-    found = search.compile_search(query.search)
-    states = frozenset(query.state)
-    if states:
-        known = [task for task in known if task.state in states]
-    if query.name:
-        known = [task for task in known if task.name == query.name]
-    if query.worker:
-        known = [task for task in known if task.worker == query.worker]
-    if query.queue:
-        known = [task for task in known if task.queue == query.queue]
-    return known if found is None else [task for task in known if found(task)]
-
-
 def _page(matching: list[Task], query: TaskQuery) -> list[Task]:
-    """Sort, and cut the page out; `matching` is oldest first."""
+    """Sort, and cut the page out; `matching` is oldest first, and may be turned round."""
     field, descending = query.sort.lstrip("-"), query.sort.startswith("-")
     end = query.offset + query.limit
-    if field == "seen":
-        ordered: Iterable[Task] = reversed(matching) if descending else matching
-        return list(ordered)[query.offset : end]
-    having = [(value, task) for task in matching if (value := getattr(task, field)) is not None]
-    lacking = [task for task in matching if getattr(task, field) is None]
-    select = heapq.nlargest if descending else heapq.nsmallest
-    chosen = [task for _, task in select(end, having, key=lambda pair: pair[0])]
+    if query.sort == "-seen":
+        matching.reverse()  # of two that changed at once the newer comes first
+    get = _finished_at if field == "finished" else attrgetter(_SORTED_BY.get(field, field))
+    having = [(value, task) for task in matching if (value := get(task)) is not None]
+    lacking = [task for task in matching if get(task) is None]
+    extreme = heapq.nlargest if descending else heapq.nsmallest
+    chosen = [task for _, task in extreme(end, having, key=lambda pair: pair[0])]
     return (chosen + lacking)[query.offset : end]
+
+
+# The last to be seen is the last to have changed: the order of the live stream, too.
+_SORTED_BY = {"runtime": "ran", "seen": "state_at"}
+
+
+def _finished_at(task: Task) -> float | None:
+    return task.state_at if task.finished else None
 
 
 def _timeline(task: Task) -> list[Moment]:
     if task.log:
-        moments = [Moment(type=f"task-{kind}", at=at, host=host) for kind, at, host, _ in task.log]
+        attempts = runs.attempts(task.log)
+        moments = [
+            Moment(type=f"task-{event[0]}", at=event[1], host=event[2], retries=attempts[event])
+            for event in task.log
+        ]
     else:
         moments = [
-            Moment(type=kind, at=at, host=task.client if kind == "task-sent" else task.worker)
+            Moment(
+                type=kind,
+                at=at,
+                host=task.client if kind == "task-sent" else task.worker,
+                retries=task.retries,
+            )
             for kind, (field, _) in TASK_EVENTS.items()
             if (at := getattr(task, field)) is not None
         ]
     moments += [
-        Moment(type=f"task-{state.lower()}", at=at, host=task.worker) for state, at in task.custom
+        Moment(
+            type=f"task-{state.lower()}",
+            at=at,
+            host=task.worker,
+            retries=None if task.log else task.retries,
+        )
+        for state, at in task.custom
     ]
     # Stable: events of the same moment stay in the order of a task's life.
     return sorted(moments, key=lambda moment: moment.at)

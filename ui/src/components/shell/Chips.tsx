@@ -42,7 +42,7 @@ export function LinkChip() {
         data-beat={link === 'live' || undefined}
         data-hollow={link !== 'live' || undefined}
       />
-      <strong role="status">{word}</strong>
+      <strong>{word}</strong>
       {link === 'live' && pace !== null && <span className={styles.pace}>{rate(pace)} ev/s</span>}
     </span>
   );

@@ -1,8 +1,11 @@
-import { type ReactNode, useEffect } from 'react';
+import { type ReactNode, use, useEffect } from 'react';
+
+import { inTitle, isGrave } from '~/lib/trouble';
 
 import { BrokerChip, LinkChip } from './Chips';
 import styles from './Shell.module.css';
 import { ThemeButton } from './ThemeButton';
+import { TroubleContext } from './useTrouble';
 
 interface PageProps {
   title: string; // of the browser's tab
@@ -13,9 +16,16 @@ interface PageProps {
 
 /** One page: its title, the state of the line, and the content. */
 export function Page({ title, heading = title, parent, children }: PageProps) {
+  const trouble = use(TroubleContext);
   useEffect(() => {
-    document.title = `${title} · Celeryscope`;
-  }, [title]);
+    document.title = inTitle(title, trouble);
+  }, [title, trouble]);
+  const grave = isGrave(trouble);
+  useEffect(() => {
+    document
+      .querySelector('link[rel=icon]')
+      ?.setAttribute('href', grave ? './favicon-trouble.svg' : './favicon.svg');
+  }, [grave]);
   return (
     <>
       <header className={styles.header}>

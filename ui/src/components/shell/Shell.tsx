@@ -1,27 +1,43 @@
 /** What is around every page: where one is, where one can go, and whether it is alive. */
 
 import { Link, Outlet, useRouter } from '@tanstack/react-router';
-import { useEffect, useRef } from 'react';
+import { Suspense, lazy, useEffect, useRef, useState } from 'react';
 
 import { useLive } from '~/api/live';
 
+import { IconButton } from '../Button';
 import { Icon, type IconName } from '../Icon';
 import { Logo } from '../Logo';
-import { Banners } from './Banners';
+import { listenForKeys, useKeys } from '../useKeys';
+import { Banner } from './Banners';
 import styles from './Shell.module.css';
+import { TroubleContext, useTrouble } from './useTrouble';
 
-const PAGES: readonly { to: '/' | '/workers' | '/tasks'; icon: IconName; word: string }[] = [
-  { to: '/', icon: 'overview', word: 'Overview' },
-  { to: '/workers', icon: 'workers', word: 'Workers' },
-  { to: '/tasks', icon: 'tasks', word: 'Tasks' },
+interface Place {
+  to: '/' | '/tasks' | '/workers' | '/queues';
+  icon: IconName;
+  word: string;
+  key: string;
+}
+
+const PAGES: readonly Place[] = [
+  { to: '/', icon: 'overview', word: 'Overview', key: 'g o' },
+  { to: '/tasks', icon: 'tasks', word: 'Tasks', key: 'g t' },
+  { to: '/workers', icon: 'workers', word: 'Workers', key: 'g w' },
+  { to: '/queues', icon: 'queues', word: 'Queues', key: 'g q' },
 ];
+
+const KeysDialog = lazy(() => import('./KeysDialog'));
 
 export function Shell() {
   const version = useLive((state) => state.version);
-  const content = useRef<HTMLElement>(null);
+  const main = useRef<HTMLElement>(null);
+  const [help, setHelp] = useState(false);
+  const told = useTrouble();
+  useShellKeys(() => setHelp(true));
   return (
-    <div className={styles.shell}>
-      <button type="button" className={styles.skip} onClick={() => content.current?.focus()}>
+    <div className={styles.shell} data-trouble={told.trouble !== null || undefined}>
+      <button type="button" className={styles.skip} onClick={() => main.current?.focus()}>
         Skip to the content
       </button>
       <header className={styles.sidebar}>
@@ -30,30 +46,66 @@ export function Shell() {
           <span className={styles.word}>Celeryscope</span>
         </Link>
         <nav className={styles.nav} aria-label="Pages">
-          {PAGES.map(({ to, icon, word }) => (
+          {PAGES.map(({ to, icon, word, key }) => (
             <Link
               key={to}
               to={to}
               className={styles.navLink}
               activeOptions={{ exact: to === '/', includeSearch: false }}
-              title={word}
+              title={`${word} (${key})`}
             >
               <Icon name={icon} />
               <span className={styles.word}>{word}</span>
             </Link>
           ))}
         </nav>
-        <p className={styles.foot} data-testid="version">
-          {version !== null && `Version ${version}`}
-        </p>
+        <div className={styles.foot}>
+          <p className={styles.word} data-testid="version">
+            {version !== null && `Version ${version}`}
+          </p>
+          <IconButton
+            icon="keyboard"
+            label="Keys (?)"
+            aria-haspopup="dialog"
+            onClick={() => setHelp(true)}
+          />
+        </div>
       </header>
-      <main className={styles.main} ref={content} tabIndex={-1}>
-        <Banners />
-        <Outlet />
+      <main className={styles.main} ref={main} tabIndex={-1}>
+        <TroubleContext value={told.trouble}>
+          <Outlet />
+        </TroubleContext>
         <FocusOnArrival />
       </main>
+      <Banner told={told} />
+      {help && (
+        <Suspense>
+          <KeysDialog onClose={() => setHelp(false)} />
+        </Suspense>
+      )}
     </div>
   );
+}
+
+function useShellKeys(onHelp: () => void): void {
+  const router = useRouter();
+  useKeys('Everywhere', [
+    ...PAGES.map(({ to, word, key }) => ({
+      keys: key,
+      does: word,
+      run: () => void router.navigate({ to }),
+    })),
+    { keys: '/', does: 'Search on this page', run: focusSearch },
+    { keys: '?', does: 'This list', run: onHelp },
+  ]);
+  useEffect(() => listenForKeys(), []);
+}
+
+/** Pages mark their search with `data-search`. */
+function focusSearch(): void {
+  const field = document.querySelector<HTMLInputElement>('main [data-search]');
+  field?.focus();
+  field?.select();
 }
 
 /** After a step to another page the keyboard starts at its title, not where the last one was. */

@@ -1,14 +1,14 @@
-import { ActionIcon, type MantineColorScheme, useMantineColorScheme } from '@mantine/core';
+import { IconButton } from '../Button';
+import type { IconName } from '../Icon';
+import { type Theme, choose, useTheme } from '../theme';
 
-import { Icon, type IconName } from '../Icon';
-
-interface Theme {
+interface Look {
   icon: IconName;
   word: string;
-  next: MantineColorScheme;
+  next: Theme;
 }
 
-const THEMES: Record<MantineColorScheme, Theme> = {
+const LOOKS: Record<Theme, Look> = {
   auto: { icon: 'system', word: 'as the system', next: 'light' },
   light: { icon: 'sun', word: 'light', next: 'dark' },
   dark: { icon: 'moon', word: 'dark', next: 'auto' },
@@ -16,18 +16,15 @@ const THEMES: Record<MantineColorScheme, Theme> = {
 
 /** One button for three themes: as the system, light, dark. */
 export function ThemeButton() {
-  const { colorScheme, setColorScheme } = useMantineColorScheme();
-  const { icon, word, next } = THEMES[colorScheme];
-  const label = `Theme: ${word}. Change to ${THEMES[next].word}.`;
+  const theme = useTheme();
+  const { icon, word, next } = LOOKS[theme];
   return (
-    <ActionIcon
-      aria-label={label}
-      title={label}
-      onClick={() => setColorScheme(next)}
+    <IconButton
+      icon={icon}
+      label={`Theme: ${word}. Change to ${LOOKS[next].word}.`}
+      onClick={() => choose(next)}
       data-testid="theme"
-      data-value={colorScheme}
-    >
-      <Icon name={icon} />
-    </ActionIcon>
+      data-value={theme}
+    />
   );
 }

@@ -1,31 +1,40 @@
-import { Link } from '@tanstack/react-router';
+import { useMemo } from 'react';
 
 import { useLive } from '~/api/live';
 import type { Queue } from '~/api/client';
-import { Meter } from '~/components/Meter';
+import { useQueues } from '~/api/queries';
+import { DoorLink } from '~/components/DoorLink';
 import { Empty, Waiting } from '~/components/Notice';
 import { Panel } from '~/components/Panel';
 import { Line } from '~/components/Plain';
-import { toneClass } from '~/components/State';
+import { Depth, Drain, Growth, QueueSpark, Within } from '~/components/queue/Figures';
 import table from '~/components/Table.module.css';
 import { count } from '~/lib/format';
-import { visible } from '~/lib/text';
+import { byTrouble } from '~/lib/queues';
 
 import styles from './overview.module.css';
+
+const SHOWN = 8;
 
 export function Queues() {
   const queues = useLive((state) => state.overview?.queues ?? null);
   const broker = useLive((state) => state.overview?.broker.state ?? null);
+  const rows = useMemo(() => byTrouble(queues ?? []), [queues]);
   return (
-    <Panel title="Queues" note={queues?.length ? 'messages waiting in the broker' : undefined}>
+    <Panel title="Queues" note={rows.length > 0 ? 'messages waiting in the broker' : undefined}>
       {queues === null ? (
         <Waiting what="the queues" />
-      ) : queues.length > 0 ? (
-        <QueueTable queues={queues} />
+      ) : rows.length > 0 ? (
+        <>
+          <Rows queues={rows.slice(0, SHOWN)} />
+          {rows.length > SHOWN && (
+            <DoorLink door={{ to: '/queues' }} className={styles.more}>
+              All {count(rows.length)} queues
+            </DoorLink>
+          )}
+        </>
       ) : broker === 'connected' ? (
-        <Empty title="No queue is known yet">
-          Queues are learned from the workers that read them.
-        </Empty>
+        <Empty title="No queue is known yet">Queues are learned from the workers that read them.</Empty>
       ) : (
         <Empty title="Unknown">The broker has not been reached.</Empty>
       )}
@@ -33,57 +42,58 @@ export function Queues() {
   );
 }
 
-function QueueTable({ queues }: { queues: readonly Queue[] }) {
-  // Redis, for one, does not tell how many read a queue.
-  const told = queues.some(({ consumers }) => consumers !== null);
-  const most = Math.max(1, ...queues.map(({ messages }) => messages ?? 0));
+function Rows({ queues }: { queues: readonly Queue[] }) {
+  const { data } = useQueues();
+  const histories = useMemo(
+    () => new Map(data?.queues.map((row) => [row.name, row])),
+    [data],
+  );
   return (
-    <div className={styles.list} tabIndex={0} role="region" aria-label="All queues">
-      <table className={table.table}>
-        <thead>
-          <tr>
-            <th>Queue</th>
-            <th style={{ width: '46%' }}>Messages</th>
-            {told && (
-              <th className={`${table.number} ${styles.optional2}`} style={{ width: '5.5rem' }}>
-                Consumers
-              </th>
-            )}
+    <table className={table.table} data-testid="queues">
+      <thead>
+        <tr>
+          <th>Queue</th>
+          <th className={styles.spark} style={{ width: '5rem' }}>
+            10 min
+          </th>
+          <th className={table.number} style={{ width: '4.5rem' }}>
+            Length
+          </th>
+          <th className={table.number} style={{ width: '4.75rem' }}>
+            Growth
+          </th>
+          <th className={`${table.number} ${styles.optional}`} style={{ width: '6rem' }}>
+            Drains in
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {queues.map((queue) => (
+          <tr key={queue.name} data-queue={queue.name} data-messages={queue.messages}>
+            <td>
+              <DoorLink className={table.link} door={{ to: '/queues', queue: queue.name }}>
+                <Line text={queue.name} />
+              </DoorLink>
+            </td>
+            <td className={styles.spark}>
+              <QueueSpark row={histories.get(queue.name)} />
+            </td>
+            <td className={table.number}>
+              <Depth queue={queue} />
+            </td>
+            <td className={table.number}>
+              <Within queue={queue}>
+                <Growth queue={queue} />
+              </Within>
+            </td>
+            <td className={`${table.number} ${styles.optional}`}>
+              <Within queue={queue}>
+                <Drain queue={queue} />
+              </Within>
+            </td>
           </tr>
-        </thead>
-        <tbody>
-          {queues.map((queue) => (
-            <tr key={queue.name} data-queue={queue.name}>
-              <td>
-                <Link className={table.link} to="/tasks" search={{ queue: queue.name }}>
-                  <Line text={queue.name} />
-                </Link>
-              </td>
-              <td>
-                {queue.messages === null ? (
-                  <span className={table.warn} title={visible(queue.error ?? '')}>
-                    unknown
-                  </span>
-                ) : (
-                  <span className={styles.meterCell} data-value={queue.messages}>
-                    <Meter value={queue.messages} max={most} tone={toneClass('waiting')} />
-                    <span className={table.number}>{count(queue.messages)}</span>
-                  </span>
-                )}
-              </td>
-              {told && (
-                <td className={`${table.number} ${styles.optional2}`}>
-                  {queue.consumers === 0 && queue.messages !== 0 ? (
-                    <span className={table.bad}>none</span>
-                  ) : (
-                    count(queue.consumers)
-                  )}
-                </td>
-              )}
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+        ))}
+      </tbody>
+    </table>
   );
 }

@@ -1,10 +1,10 @@
 /** The figures that answer "is it healthy?". Each is a door to the list behind it. */
 
-import { Link, type LinkProps } from '@tanstack/react-router';
-
 import { useLink, useLive } from '~/api/live';
 import type { Overview } from '~/api/client';
+import { DoorLink } from '~/components/DoorLink';
 import { toneClass } from '~/components/State';
+import { type Door, tasks } from '~/lib/doors';
 import { NONE, compact, count, percent, plural, rate, share } from '~/lib/format';
 import { type Tone, WAITING } from '~/lib/states';
 
@@ -19,17 +19,17 @@ interface FigureProps {
   under: string;
   title?: string;
   tone?: Tone | null;
-  door: Pick<LinkProps, 'to' | 'search' | 'hash'>;
+  door: Door;
 }
 
 function Figure({ id, label, raw, value, unit, under, title, tone, door }: FigureProps) {
   return (
-    <Link
-      {...door}
+    <DoorLink
+      door={door}
       className={tone ? `${styles.figure} ${toneClass(tone)}` : styles.figure}
       title={title}
       data-testid={`figure-${id}`}
-      data-value={raw ?? undefined}
+      data-value={raw}
     >
       <span className={styles.label}>{label}</span>
       <span className={styles.value}>
@@ -37,7 +37,7 @@ function Figure({ id, label, raw, value, unit, under, title, tone, door }: Figur
         {unit !== undefined && <span className={styles.unit}>{unit}</span>}
       </span>
       <span className={styles.under}>{under}</span>
-    </Link>
+    </DoorLink>
   );
 }
 
@@ -77,7 +77,7 @@ function figures(overview: Overview | null): FigureProps[] {
       unit: '/s',
       under: overview ? `${rate(overview.rate.received)}/s received` : '',
       title: 'Tasks that succeeded or failed, a second, over the last 10 s',
-      door: { to: '/tasks', search: { state: ['SUCCESS', 'FAILURE'] } },
+      door: tasks({ state: ['SUCCESS', 'FAILURE'], since: '5m' }),
     },
     {
       id: 'failing',
@@ -88,7 +88,7 @@ function figures(overview: Overview | null): FigureProps[] {
       under: overview ? `${rate(overview.rate.failed)}/s failed` : '',
       title: 'Part of the tasks done in the last 10 s that failed',
       tone: failing ? 'failure' : null,
-      door: { to: '/tasks', search: { state: ['FAILURE'] } },
+      door: tasks({ state: 'FAILURE', since: '5m' }),
     },
     {
       id: 'running',
@@ -97,7 +97,7 @@ function figures(overview: Overview | null): FigureProps[] {
       value: compact(overview?.running),
       under: overview ? `${rate(overview.rate.started)}/s started` : '',
       title: 'Tasks that a worker is at',
-      door: { to: '/tasks', search: { state: ['STARTED'] } },
+      door: tasks({ state: 'STARTED' }),
     },
     {
       id: 'waiting',
@@ -106,7 +106,7 @@ function figures(overview: Overview | null): FigureProps[] {
       value: compact(waiting),
       under: overview ? `${compact(received)} with a worker` : '',
       title: 'Tasks sent or received and not started',
-      door: { to: '/tasks', search: { state: [...WAITING] } },
+      door: tasks({ state: WAITING }),
     },
     {
       id: 'retrying',
@@ -116,7 +116,7 @@ function figures(overview: Overview | null): FigureProps[] {
       under: overview ? `${rate(overview.rate.retried)}/s retried` : '',
       title: 'Tasks that failed and wait for another try',
       tone: inState('RETRY') ? 'retry' : null,
-      door: { to: '/tasks', search: { state: ['RETRY'] } },
+      door: tasks({ state: 'RETRY' }),
     },
     {
       id: 'workers',
@@ -127,7 +127,7 @@ function figures(overview: Overview | null): FigureProps[] {
       under: workers ? workersUnder(workers) : '',
       title: 'Workers online, of all that are known',
       tone: workers && workers.offline > 0 ? 'failure' : null,
-      door: { to: '/workers' },
+      door: workers && workers.offline > 0 ? { to: '/workers', status: 'offline' } : { to: '/workers' },
     },
     {
       id: 'lost',

@@ -1,15 +1,14 @@
-import { Button } from '@mantine/core';
-import { useMemo, useState } from 'react';
+import { useMemo } from 'react';
 
-import { live, useLive } from '~/api/live';
-import { type Line, TimeChart } from '~/charts/TimeChart';
-import { Icon } from '~/components/Icon';
+import { useLive } from '~/api/live';
+import { ChartPanel } from '~/charts/ChartPanel';
+import type { Line } from '~/charts/TimeChart';
 import { Waiting } from '~/components/Notice';
-import { Panel } from '~/components/Panel';
 import { rate } from '~/lib/format';
-import { gapsWithin, rates } from '~/lib/series';
+import { holed, rates } from '~/lib/series';
 
-import styles from './Throughput.module.css';
+import { CROSSHAIR, useWindow } from './window';
+import { useSpan } from './useSpan';
 
 const LINES: readonly Line[] = [
   { key: 'received', label: 'Received', colour: '--chart-waiting' },
@@ -17,57 +16,33 @@ const LINES: readonly Line[] = [
   { key: 'failed', label: 'Failed', colour: '--chart-failure', filled: true },
   { key: 'retried', label: 'Retried', colour: '--chart-retry' },
 ];
-
-const WINDOW_SECONDS = 300;
+const STATES = { succeeded: 'SUCCESS', failed: 'FAILURE', retried: 'RETRY' };
 
 export function Throughput() {
-  const [view, setView] = useState<'chart' | 'table'>('chart');
-  return (
-    <Panel
-      title="Throughput"
-      note="tasks a second, last 5 minutes"
-      padded
-      actions={
-        <Button
-          variant="subtle"
-          color="gray"
-          leftSection={<Icon name="table" size={14} />}
-          aria-pressed={view === 'table'}
-          onClick={() => setView(view === 'table' ? 'chart' : 'table')}
-        >
-          Table
-        </Button>
-      }
-    >
-      <Drawn view={view} />
-    </Panel>
-  );
-}
-
-function Drawn({ view }: { view: 'chart' | 'table' }) {
   const activity = useLive((state) => state.overview?.activity ?? null);
-  const gaps = useLive((state) => state.overview?.gaps ?? null);
-  const drawn = useMemo(() => {
-    if (!activity) return null;
-    const to = activity.times.at(-1) ?? live.now();
-    return { ...rates(activity), window: [to - WINDOW_SECONDS, to] as const };
-  }, [activity]);
-  const shaded = useMemo(
-    () => (drawn && gaps ? gapsWithin(gaps, ...drawn.window) : []),
-    [drawn, gaps],
-  );
-  if (!drawn) return <div className={styles.place}><Waiting what="the first figures" /></div>;
+  const drawn = useMemo(() => activity && rates(activity), [activity]);
+  const shown = useWindow();
+  const onSpan = useSpan(STATES);
   return (
-    <TimeChart
-      label="Tasks a second over the last five minutes, by what became of them"
-      lines={LINES}
-      times={drawn.times}
-      values={drawn.values}
-      window={drawn.window}
-      gaps={shaded}
-      format={rate}
-      view={view}
-      height={236}
+    <ChartPanel
+      title="Throughput"
+      note="a second, last 5 minutes"
+      testId="throughput"
+      height={284}
+      chart={
+        drawn && shown && {
+          ...shown,
+          times: drawn.times,
+          values: holed(drawn, shown.gaps),
+          label: 'Tasks a second over the last five minutes, by what became of them',
+          lines: LINES,
+          format: rate,
+          unit: '/s',
+          crosshair: CROSSHAIR,
+          onSpan,
+        }
+      }
+      instead={<Waiting what="the first figures" />}
     />
   );
 }

@@ -1,42 +1,147 @@
-import { useNow } from '~/api/live';
+/** A task's life on an axis of time: each attempt a lane, waits and runs in colours of their own. */
+
+import type { CSSProperties } from 'react';
+
 import type { TaskDetail } from '~/api/client';
-import { toneClass } from '~/components/State';
-import { duration } from '~/lib/format';
-import { life } from '~/lib/life';
-import { FINISHED } from '~/lib/states';
+import { useNow } from '~/api/live';
+import { Clock } from '~/components/Moment';
+import { Empty } from '~/components/Notice';
+import { Panel } from '~/components/Panel';
+import { Glyph, toneClass } from '~/components/State';
+import { duration, plural } from '~/lib/format';
+import { type Attempt, LABELS, type Life as Lived, type Part, type Scale, labelled, life, scale, sums } from '~/lib/life';
+import { FINISHED, look, stateWord } from '~/lib/states';
 
-import styles from './task.module.css';
+import styles from './life.module.css';
 
-const TONES = { queue: 'waiting', worker: 'retry', running: 'running' } as const;
+const MOST_LANES = 12; // the first and the last of many tell enough
+const LABEL_ROOM = 0.11; // of the width, for a label of the axis
 
-/** Where the task's time went, as one bar. */
 export function Life({ task }: { task: TaskDetail }) {
   const now = useNow();
-  // A finished task whose end no event told must not grow for ever.
-  const parts = life(task, FINISHED.has(task.state) ? task.state_at : now);
-  const whole = parts.reduce((sum, { start, end }) => sum + end - start, 0);
-  if (whole <= 0) return null;
+  const lived = life(task, now);
+  if (lived === null) {
+    return (
+      <Panel title="Life">
+        <Empty title="No event of this task has a time">Only its state is known.</Empty>
+      </Panel>
+    );
+  }
+  const axis = scale(lived);
+  const going = !FINISHED.has(task.state);
+  const { attempts } = lived;
+  const shown = attempts.length > MOST_LANES
+    ? [...attempts.slice(0, 1), ...attempts.slice(1 - MOST_LANES)]
+    : attempts;
   return (
-    <div className={styles.life}>
-      <div className={styles.bar} aria-hidden="true">
-        {parts.map(({ key, start, end, open }) => (
-          <span
-            key={key}
-            className={`${styles.part} ${toneClass(TONES[key])}`}
-            data-open={open || undefined}
-            style={{ flexGrow: (100 * (end - start)) / whole, flexBasis: 0 }}
-          />
+    <Panel title="Life" note={note(lived, going)} padded>
+      <div className={styles.life}>
+        <ol className={styles.lanes} data-testid="attempts">
+          {shown.map((attempt) => (
+            <Lane key={attempt.number} attempt={attempt} axis={axis} alone={attempts.length === 1} />
+          ))}
+        </ol>
+        <Axis axis={axis} start={lived.start} />
+        <ul className={styles.legend} aria-label="Where its time went">
+          {sums(attempts).map(({ kind, seconds, open }) => (
+            <li key={kind}>
+              <span className={styles.swatch} data-kind={kind} />
+              {LABELS[kind]} <strong>{duration(seconds)}</strong>
+              {open && ' so far'}
+            </li>
+          ))}
+        </ul>
+        <Notes axis={axis} skewed={lived.skewed} hidden={attempts.length - shown.length} />
+      </div>
+    </Panel>
+  );
+}
+
+function note({ attempts, start, end }: Lived, going: boolean): string {
+  const took = `${duration(end - start)}${going ? ' so far' : ' from the first to the last event'}`;
+  return attempts.length > 1 ? `${plural(attempts.length, 'attempt')}, ${took}` : took;
+}
+
+function Notes({ axis, skewed, hidden }: { axis: Scale; skewed: boolean; hidden: number }) {
+  if (!axis.stretched && !skewed && hidden === 0) return null;
+  return (
+    <p className={styles.notes}>
+      {hidden > 0 && `${plural(hidden, 'attempt')} in between not drawn. `}
+      {axis.stretched && 'Short parts are drawn wider than they were. '}
+      {skewed && 'Each moment is by its sender’s clock, and these clocks do not agree: the order may be off.'}
+    </p>
+  );
+}
+
+interface LaneProps {
+  attempt: Attempt;
+  axis: Scale;
+  alone: boolean;
+}
+
+function Lane({ attempt, axis, alone }: LaneProps) {
+  const { number, parts, state, at } = attempt;
+  const { tone, glyph } = look(state ?? 'STARTED');
+  return (
+    <li className={styles.lane} data-attempt={number} data-state={state ?? undefined}>
+      <div className={alone ? 'sr' : styles.head}>
+        <span className={styles.number}>Attempt {number}</span>
+        {state !== null && (
+          <span className={`${styles.outcome} ${toneClass(tone)}`}>
+            <Glyph name={glyph} size={10} /> {stateWord(state)} at <Clock at={at} />
+          </span>
+        )}
+        <span className={styles.words}>{parts.map(describe).join(' · ')}</span>
+      </div>
+      <div className={styles.track} aria-hidden="true">
+        {parts.map((part, index) => (
+          <Bar key={index} part={part} axis={axis} />
         ))}
       </div>
-      <ul className={styles.parts} aria-label="Where its time went">
-        {parts.map(({ key, label, start, end, open }) => (
-          <li key={key}>
-            <span className={`${styles.swatch} ${toneClass(TONES[key])}`} />
-            {label} <strong>{duration(end - start)}</strong>
-            {open && 'so far'}
-          </li>
-        ))}
-      </ul>
+    </li>
+  );
+}
+
+function describe({ kind, start, end, open }: Part): string {
+  return `${LABELS[kind].toLowerCase()} ${duration(end - start)}${open ? ' so far' : ''}`;
+}
+
+function Bar({ part, axis }: { part: Part; axis: Scale }) {
+  const { kind, start, end, open } = part;
+  const left = axis.place(start);
+  const width = axis.place(end) - left;
+  const style: CSSProperties = { insetInlineStart: percent(left), width: percent(width) };
+  return (
+    <span className={styles.bar} data-kind={kind} data-open={open || undefined} style={style} title={describe(part)}>
+      <span className={styles.label}>
+        <span className={styles.word}>{LABELS[kind]} </span>
+        {duration(end - start)}
+      </span>
+    </span>
+  );
+}
+
+/** How long after the first event. */
+function Axis({ axis, start }: { axis: Scale; start: number }) {
+  return (
+    <div className={styles.axis} aria-hidden="true">
+      {labelled(axis, LABEL_ROOM).map((at) => {
+        const place = axis.place(at);
+        return (
+          <span
+            key={at}
+            className={styles.tick}
+            data-edge={place === 0 ? 'start' : place === 1 ? 'end' : undefined}
+            style={{ insetInlineStart: percent(place) }}
+          >
+            {at === start ? <Clock at={at} /> : `+${duration(at - start)}`}
+          </span>
+        );
+      })}
     </div>
   );
+}
+
+function percent(part: number): string {
+  return `${(100 * part).toFixed(3)}%`;
 }

@@ -1,185 +1,183 @@
 /** The list of tasks: virtual, newest first, still while someone reads in it. */
 
-import { Button } from '@mantine/core';
-import { Link, useNavigate } from '@tanstack/react-router';
 import { useVirtualizer } from '@tanstack/react-virtual';
-import { type ReactNode, memo, useEffect, useRef, useState } from 'react';
+import { type ReactNode, type RefObject, memo, useCallback, useEffect, useMemo, useState } from 'react';
 
-import { ApiError, type TaskRow } from '~/api/client';
+import { ApiError, NoAnswer, type TaskRow } from '~/api/client';
 import { useLive } from '~/api/live';
-import { Icon } from '~/components/Icon';
-import { Clock } from '~/components/Moment';
+import { Button } from '~/components/Button';
 import { Empty, Trouble, Waiting } from '~/components/Notice';
-import { Host, Line, TaskName } from '~/components/Plain';
 import { SortHead } from '~/components/SortHead';
-import { StatePill } from '~/components/State';
-import { compact, count, duration } from '~/lib/format';
-import {
-  DEFAULT_SORT,
-  type SortKey,
-  type TaskSearch,
-  direction,
-  isFiltered,
-  nextSort,
-} from '~/lib/task-query';
+import { useKeys } from '~/components/useKeys';
+import { compact, count, plural } from '~/lib/format';
+import { MOST_ROWS } from '~/lib/live-state';
+import type { Problem } from '~/lib/query-language';
+import { type Column, type ColumnId, fitting, template } from '~/lib/task-columns';
+import { type Sort, direction, nextSort } from '~/lib/task-query';
 import { visible } from '~/lib/text';
 
+import { Row } from './Row';
 import styles from './tasks.module.css';
-import { useTaskRows } from './useTaskRows';
+import type { Hold, Holding } from './useHolding';
+import type { TaskRows } from './useTaskRows';
 
 const ROW_PX = 34;
 const HEAD_PX = 30;
-const OVERSCAN = 12;
+const GAP_PX = 12;
+const EDGES_PX = 32; // left and right of a row
+const OVERSCAN = 10;
+const SAMPLED = 160; // changes a second; of more the stream tells the newest only
 
 interface TaskListProps {
-  search: TaskSearch;
-  onChange: (search: TaskSearch) => void;
+  list: RefObject<HTMLDivElement | null>;
+  answer: TaskRows;
+  holding: Holding;
+  query: string | null;
+  problem: Problem | null;
+  sort: Sort;
+  columns: readonly ColumnId[];
+  chosen: string | null; // by keys, or shown in the drawer
+  tools: ReactNode;
+  onSort: (sort: Sort) => void;
+  onOpen: (uuid: string) => void;
+  onEverything: () => void;
 }
 
-export function TaskList({ search, onChange }: TaskListProps) {
-  const list = useRef<HTMLDivElement>(null);
-  const [frozen, setFrozen] = useState(false);
-  const [scrolled, setScrolled] = useState(false);
-  const [deep, setDeep] = useState(false);
-  const selecting = useSelecting(list);
-  const held = frozen || scrolled || selecting;
-  const { rows, total, inMemory, changed, error, settling } = useTaskRows(search, held, deep);
+export function TaskList(props: TaskListProps) {
+  const { list, answer, holding, query, problem, sort, columns, chosen, tools, onSort, onOpen } = props;
+  const { rows, total, inMemory, error, settling } = answer;
+  const shown = useFitting(list, columns);
 
   // Another question starts at the top of its answer.
   useEffect(() => {
     list.current?.scrollTo({ top: 0 });
-  }, [search]);
-
-  const onScroll = () => {
-    const { scrollTop, clientHeight, scrollHeight } = list.current ?? document.body;
-    setScrolled(scrollTop > 0);
-    setDeep((was) => scrollTop > 0 && (was || scrollTop > (scrollHeight - clientHeight) / 2));
-  };
-  const follow = () => {
-    setFrozen(false);
-    window.getSelection()?.removeAllRanges();
-    list.current?.scrollTo({ top: 0 });
-  };
+  }, [list, query, sort]);
 
   return (
     <section className={styles.panel} aria-label="Tasks" data-testid="tasks" data-total={total ?? undefined}>
       <div className={styles.status}>
-        <h2>{rows && total !== null ? `Showing ${count(rows.length)} of ${count(total)}` : 'Tasks'}</h2>
-        <Pace />
+        <h2>{title(rows, total, inMemory)}</h2>
+        <Pace pace={answer.pace} shown={rows?.length ?? 0} />
         <div className={styles.right}>
-          {held && (
-            <span className={styles.held} role="status" data-testid="held">
-              Held still{changed > 0 && ` · ${compact(changed)} changed since`}
-            </span>
-          )}
+          <Held hold={holding.hold} newer={answer.newer} onFollow={holding.follow} />
+          {tools}
           <Button
-            aria-pressed={held}
-            leftSection={<Icon name={held ? 'play' : 'pause'} size={13} />}
-            onClick={() => (held ? follow() : setFrozen(true))}
+            aria-pressed={holding.hold === 'frozen'}
+            icon={holding.hold === null || holding.hold === 'pointing' ? 'pause' : 'play'}
+            onClick={holding.hold === null || holding.hold === 'pointing' ? holding.freeze : holding.follow}
             data-testid="freeze"
           >
-            {held ? 'Follow' : 'Freeze'}
+            {holding.hold === null || holding.hold === 'pointing' ? 'Freeze' : 'Follow'}
           </Button>
         </div>
       </div>
       <div
         className={styles.list}
         ref={list}
-        onScroll={onScroll}
+        onScroll={holding.onScroll}
         role="table"
         aria-label="Tasks"
         aria-rowcount={total ?? -1}
+        aria-colcount={shown.length}
         aria-busy={settling}
         tabIndex={0}
+        style={{ '--columns': template(shown) }}
       >
-        <Head search={search} onChange={onChange} />
-        {error ? (
-          <Refused error={error} />
+        <Head columns={shown} sort={sort} onSort={onSort} />
+        {problem && !rows ? (
+          <Refused problem={problem} onEverything={props.onEverything} />
+        ) : error && !(error instanceof NoAnswer && rows) ? (
+          <Failed error={error} onEverything={props.onEverything} />
         ) : rows === null ? (
           <Waiting what="the tasks" />
         ) : rows.length === 0 ? (
-          <Nothing search={search} inMemory={inMemory} />
+          <Nothing filtered={query !== null && query !== ''} inMemory={inMemory} onEverything={props.onEverything} />
         ) : (
-          <Rows rows={rows} list={list} />
+          <Rows rows={rows} list={list} columns={shown} chosen={chosen} onOpen={onOpen} />
         )}
       </div>
     </section>
   );
 }
 
-/** Whether text in the list is selected: it must not move under the pointer. */
-function useSelecting(list: React.RefObject<HTMLElement | null>): boolean {
-  const [selecting, setSelecting] = useState(false);
-  useEffect(() => {
-    const look = () => {
-      const selection = document.getSelection();
-      setSelecting(
-        selection !== null &&
-          !selection.isCollapsed &&
-          (list.current?.contains(selection.anchorNode) ?? false),
-      );
-    };
-    document.addEventListener('selectionchange', look);
-    return () => document.removeEventListener('selectionchange', look);
-  }, [list]);
-  return selecting;
+function title(rows: readonly TaskRow[] | null, total: number | null, inMemory: number | null): string {
+  if (!rows || total === null) return 'Tasks';
+  if (inMemory === null || inMemory <= total) return plural(total, 'task');
+  return `${count(total)} of ${plural(inMemory, 'task')}`;
 }
 
-function Pace() {
-  const pace = useLive((state) => state.tasks?.changed_per_second ?? null);
+/** How fast it goes; and, when more goes by than is shown, that what one sees is a sample. */
+function Pace({ pace, shown }: { pace: number | null; shown: number }) {
+  const told =
+    pace === null || pace < 0.5
+      ? ''
+      : pace > SAMPLED
+        ? `showing ${count(Math.min(shown, MOST_ROWS))} of ${compact(Math.round(pace))}/s`
+        : `${plural(Math.round(pace), 'change')}/s`;
   return (
-    <span className={styles.pace}>{pace !== null && pace > 0 && `${compact(Math.round(pace))} changes/s`}</span>
+    <span className={styles.pace} data-testid="pace" data-value={pace ?? undefined}>
+      {told}
+    </span>
   );
 }
 
-/** A search that is not finished yet is no trouble. */
-function Refused({ error }: { error: Error }) {
-  if (!(error instanceof ApiError) || error.status !== 400) return <Trouble error={error} />;
-  return <Empty title={visible(error.message)}>{error.hint !== null && visible(error.hint)}</Empty>;
-}
+const REASONS: Record<Hold, string> = {
+  frozen: 'Frozen',
+  scrolled: 'Held while you scroll',
+  selecting: 'Held while you select',
+  chosen: 'Held while you read',
+  pointing: '',
+};
 
-function Nothing({ search, inMemory }: { search: TaskSearch; inMemory: number | null }) {
-  const broker = useLive((state) => state.overview?.broker.state ?? null);
-  if (isFiltered(search) && inMemory !== null && inMemory > 0) {
-    return <Empty title="No task fits these filters">{count(inMemory)} are in memory.</Empty>;
-  }
-  if (broker !== null && broker !== 'connected') {
-    return <Empty title="Unknown">The broker has not been reached.</Empty>;
-  }
-  return <Empty title="No task has been seen yet">Tasks appear here as workers tell of them.</Empty>;
-}
-
-const COLUMNS: readonly { label: string; key?: SortKey; className: string; end?: boolean }[] = [
-  { label: 'State', key: 'state', className: '' },
-  { label: 'Task', key: 'name', className: '' },
-  { label: 'Id', className: styles.uuid ?? '' },
-  { label: 'Worker', className: styles.worker ?? '' },
-  { label: 'Queue', className: styles.queue ?? '' },
-  { label: 'Received', key: 'received', className: `${styles.when} ${styles.end}`, end: true },
-  { label: 'Wait', className: `${styles.wait} ${styles.end}` },
-  { label: 'Runtime', key: 'runtime', className: styles.end ?? '', end: true },
-  { label: 'Retries', className: `${styles.retries} ${styles.end}` },
-  { label: 'Outcome', className: styles.outcome ?? '' },
-];
-
-function Head({ search, onChange }: TaskListProps) {
-  const sort = search.sort ?? DEFAULT_SORT;
+function Held({ hold, newer, onFollow }: { hold: Hold | null; newer: number; onFollow: () => void }) {
+  if (hold === null) return null;
   return (
-    <div className={`${styles.row} ${styles.head}`} role="row">
-      {COLUMNS.map(({ label, key, className, end }) => (
+    <>
+      {newer > 0 && (
+        <button type="button" className={styles.newer} onClick={onFollow} data-testid="newer" data-count={newer}>
+          {compact(newer)} newer
+        </button>
+      )}
+      {hold !== 'pointing' && (
+        <span className={styles.held} role="status" data-testid="held" data-value={hold}>
+          {REASONS[hold]}
+        </span>
+      )}
+    </>
+  );
+}
+
+/** The columns that fit into the list as wide as it is now. */
+function useFitting(list: RefObject<HTMLElement | null>, columns: readonly ColumnId[]): readonly Column[] {
+  const [width, setWidth] = useState(0);
+  useEffect(() => {
+    const area = list.current;
+    if (!area) return;
+    const observer = new ResizeObserver(() => setWidth(area.clientWidth));
+    observer.observe(area);
+    return () => observer.disconnect();
+  }, [list]);
+  return useMemo(() => fitting(columns, width - EDGES_PX + GAP_PX, GAP_PX), [columns, width]);
+}
+
+interface HeadProps {
+  columns: readonly Column[];
+  sort: Sort;
+  onSort: (sort: Sort) => void;
+}
+
+function Head({ columns, sort, onSort }: HeadProps) {
+  return (
+    <div className={`${styles.row} ${styles.head}`} role="row" aria-rowindex={1}>
+      {columns.map(({ id, label, sort: key, end }) => (
         <div
-          key={label}
-          className={`${styles.cell} ${className}`}
+          key={id}
+          className={end ? `${styles.cell} ${styles.end}` : styles.cell}
           role="columnheader"
           aria-sort={key && direction(sort, key)}
         >
           {key ? (
-            <SortHead
-              label={label}
-              direction={direction(sort, key)}
-              end={end}
-              onSort={() => onChange({ ...search, sort: nextSort(sort, key) })}
-            />
+            <SortHead label={label} direction={direction(sort, key)} end={end} onSort={() => onSort(nextSort(sort, key))} />
           ) : (
             label
           )}
@@ -191,73 +189,141 @@ function Head({ search, onChange }: TaskListProps) {
 
 interface RowsProps {
   rows: readonly TaskRow[];
-  list: React.RefObject<HTMLDivElement | null>;
+  list: RefObject<HTMLDivElement | null>;
+  columns: readonly Column[];
+  chosen: string | null;
+  onOpen: (uuid: string) => void;
 }
 
-function Rows({ rows, list }: RowsProps) {
+const Rows = memo(function Rows({ rows, list, columns, chosen, onOpen }: RowsProps) {
   const virtual = useVirtualizer({
     count: rows.length,
     getScrollElement: () => list.current,
     estimateSize: () => ROW_PX,
     overscan: OVERSCAN,
     scrollMargin: HEAD_PX,
+    scrollPaddingStart: HEAD_PX,
     // Rows keep their elements while others come above them.
     getItemKey: (index) => rows[index]?.uuid ?? index,
   });
+  const at = chosen === null ? -1 : rows.findIndex(({ uuid }) => uuid === chosen);
+  useEffect(() => {
+    // Index 0 is in sight when the list begins there; scrolling would hold it for nothing.
+    if (at >= 0) virtual.scrollToIndex(at, { align: 'auto' });
+    // eslint-disable-next-line react-hooks/exhaustive-deps -- only another choice scrolls
+  }, [chosen]);
   return (
     <div role="rowgroup" style={{ position: 'relative', height: virtual.getTotalSize() }}>
       {virtual.getVirtualItems().map(({ key, index, start }) => {
         const task = rows[index];
-        return task && <Row key={key} task={task} index={index} top={start - HEAD_PX} />;
+        return (
+          task && (
+            <Row
+              key={key}
+              task={task}
+              index={index}
+              top={start - HEAD_PX}
+              columns={columns}
+              chosen={index === at}
+              onOpen={onOpen}
+            />
+          )
+        );
       })}
     </div>
   );
+});
+
+/** The keys of the list. `move` is told by how many rows; 0 opens the one that is chosen. */
+export function useListKeys(options: {
+  rows: readonly TaskRow[] | null;
+  chosen: string | null;
+  frozen: boolean;
+  onChoose: (uuid: string) => void;
+  onOpen: (uuid: string) => void;
+  onClear: () => void;
+  onWhole: (uuid: string) => void;
+  onCopy: (uuid: string) => void;
+  onFreeze: () => void;
+}): void {
+  const { rows, chosen, frozen, onChoose, onOpen, onClear, onWhole, onCopy, onFreeze } = options;
+  const move = useCallback(
+    (by: number) => {
+      if (!rows || rows.length === 0) return;
+      const at = rows.findIndex(({ uuid }) => uuid === chosen);
+      const next = rows[at < 0 ? 0 : Math.min(Math.max(at + by, 0), rows.length - 1)];
+      if (next) onChoose(next.uuid);
+    },
+    [rows, chosen, onChoose],
+  );
+  const some = chosen !== null;
+  const on = (run: (uuid: string) => void) => () => {
+    if (chosen !== null) run(chosen);
+  };
+  useKeys('Tasks', [
+    { keys: 'j', does: 'Next task', run: () => move(1) },
+    { keys: 'k', does: 'Task before', run: () => move(-1) },
+    { keys: 'ArrowDown', does: 'Next task', run: () => move(1) },
+    { keys: 'ArrowUp', does: 'Task before', run: () => move(-1) },
+    { keys: 'Enter', does: 'Open it beside the list', run: on(onOpen), when: some },
+    { keys: 'o', does: 'Open its page', run: on(onWhole), when: some },
+    { keys: 'c', does: 'Copy its id', run: on(onCopy), when: some },
+    { keys: 'Escape', does: 'Close it, then let go of it', run: onClear, when: some },
+    { keys: 'f', does: frozen ? 'Follow the cluster' : 'Freeze the list', run: onFreeze },
+  ]);
 }
 
-const Row = memo(function Row({ task, index, top }: { task: TaskRow; index: number; top: number }) {
-  const navigate = useNavigate();
-  const open = () => {
-    if (document.getSelection()?.isCollapsed === false) return; // someone copies text
-    void navigate({ to: '/tasks/$uuid', params: { uuid: task.uuid } });
-  };
-  const cell = (className: string | undefined, content: ReactNode) => (
-    <div className={`${styles.cell} ${className ?? ''}`} role="cell">
-      {content}
-    </div>
-  );
-  const failed = task.exception !== null;
+function Refused({ problem, onEverything }: { problem: Problem; onEverything: () => void }) {
   return (
-    <div
-      className={`${styles.row} ${styles.task}`}
-      style={{ transform: `translateY(${top}px)` }}
-      role="row"
-      aria-rowindex={index + 2}
-      data-uuid={task.uuid}
-      data-state={task.state}
-      onClick={open}
-    >
-      {cell('', <StatePill state={task.state} />)}
-      {cell(
-        styles.name,
-        <Link
-          to="/tasks/$uuid"
-          params={{ uuid: task.uuid }}
-          onClick={(event) => event.stopPropagation()}
-        >
-          <TaskName name={task.name} />
-        </Link>,
-      )}
-      {cell(`${styles.uuid} ${styles.dim}`, <Line text={task.uuid} mono />)}
-      {cell(styles.worker, <Host hostname={task.worker} />)}
-      {cell(styles.queue, <Line text={task.queue} />)}
-      {cell(`${styles.when} ${styles.end}`, <Clock at={task.received ?? task.sent} />)}
-      {cell(`${styles.wait} ${styles.end}`, duration(task.wait))}
-      {cell(styles.end, duration(task.runtime))}
-      {cell(`${styles.retries} ${styles.end} ${task.retries > 0 ? '' : styles.dim}`, count(task.retries))}
-      {cell(
-        `${styles.outcome} ${failed ? styles.bad : styles.dim}`,
-        <Line text={task.exception ?? task.result} mono />,
-      )}
-    </div>
+    <Empty title={`This is no query: ${visible(problem.message)}`}>
+      {visible(problem.hint)} <All onEverything={onEverything} />
+    </Empty>
   );
-});
+}
+
+function Failed({ error, onEverything }: { error: Error; onEverything: () => void }) {
+  if (!(error instanceof ApiError) || error.status !== 400) return <Trouble error={error} />;
+  return (
+    <Empty title={visible(error.message)}>
+      {error.hint !== null && visible(error.hint)} <All onEverything={onEverything} />
+    </Empty>
+  );
+}
+
+interface NothingProps {
+  filtered: boolean;
+  inMemory: number | null;
+  onEverything: () => void;
+}
+
+function Nothing({ filtered, inMemory, onEverything }: NothingProps) {
+  const broker = useLive((state) => state.overview?.broker.state ?? null);
+  if (filtered && inMemory !== null && inMemory > 0) {
+    return (
+      <Empty title="No task fits this query">
+        {plural(inMemory, 'task is', 'tasks are')} in memory. <All onEverything={onEverything} />
+      </Empty>
+    );
+  }
+  if (broker !== null && broker !== 'connected') {
+    return (
+      <Empty title="Unknown">
+        The broker has not been reached, so no task could be seen. The banner says what is wrong.
+      </Empty>
+    );
+  }
+  return (
+    <Empty title="No task has been seen yet">
+      Tasks appear here as workers tell of them. When none come: workers need to send events, with
+      the -E option or worker_send_task_events.
+    </Empty>
+  );
+}
+
+function All({ onEverything }: { onEverything: () => void }) {
+  return (
+    <button type="button" className={styles.all} onClick={onEverything}>
+      Show all tasks
+    </button>
+  );
+}

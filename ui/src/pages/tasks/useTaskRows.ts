@@ -2,116 +2,154 @@
 
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 
-import { useLink, useLive } from '~/api/live';
-import type { TaskFilter, TaskRow } from '~/api/client';
+import { type View, useLink, useView } from '~/api/live';
+import type { Facets, TaskFilter, TaskRow } from '~/api/client';
 import { useTasks, useTasksOnce } from '~/api/queries';
-import { extend } from '~/lib/held';
-import { DEFAULT_SORT, type TaskSearch } from '~/lib/task-query';
+import { extend, merged } from '~/lib/held';
+import { DEFAULT_SORT, type Sort } from '~/lib/task-query';
 
 const FOLLOWED = 100; // rows kept fresh
 const HELD = 1_000; // rows to scroll through; the server gives no more at once
-const REFRESH_MS = 1_000;
+const REFRESH_MS = 1_000; // of an order that the stream does not tell
+const TAIL_MS = 5_000; // of the rows below those that the stream tells
 const WITHOUT_STREAM_MS = 2_000;
+const BUSY = 40; // changes a second; above it the rows change once a second, not four times
+const BUSY_MS = 1_000;
 
 export interface TaskRows {
   rows: readonly TaskRow[] | null;
   total: number | null;
   inMemory: number | null;
-  changed: number; // while held
+  facets: Facets | null;
+  newer: number; // changes while held
+  pace: number | null; // changes a second
   error: Error | null;
   settling: boolean; // shows the answer to another question until this one is answered
 }
 
-interface Held {
-  rows: readonly TaskRow[];
-  total: number;
-}
-
 /** `more` asks for the rows below those followed; it counts only while `held`. */
-export function useTaskRows(search: TaskSearch, held: boolean, more: boolean): TaskRows {
-  const filter = useMemo(() => filterOf(search, FOLLOWED), [search]);
-  const query = useTasks(filter);
-  const { refetch } = query;
+export function useTaskRows(query: string | null, sort: Sort, held: boolean, more: boolean): TaskRows {
+  const view = useView(query);
+  const told = sort === DEFAULT_SORT; // the stream's order
+  const filter = useMemo(() => filterOf(query, sort, FOLLOWED), [query, sort]);
+  const { data, error, isPlaceholderData, refetch } = useTasks(filter, query !== null);
   const follow = useCallback(() => void refetch({ cancelRefetch: false }), [refetch]);
-  const changed = useFollowing(held, follow);
+  useFollowing(view, held, told ? TAIL_MS : REFRESH_MS, follow);
 
-  const [still, setStill] = useState<Held | null>(null);
-  useEffect(() => {
-    setStill(null);
-  }, [filter, held]);
-  const longer = useLonger(search, held && more);
-  const data = query.data;
-  useEffect(() => {
-    if (!held || !data) return;
-    setStill((now) => now ?? { rows: data.tasks, total: data.total });
-  }, [held, data]);
-  const rows = useMemo(() => {
-    if (!held || !still) return data?.tasks ?? null;
-    return longer ? extend(still.rows, longer) : still.rows;
-  }, [held, still, longer, data]);
+  const calm = useCalm(told ? view : null, query);
+  const fetched = isPlaceholderData && calm ? null : (data?.tasks ?? null);
+  const fresh = useMemo(
+    () => (calm ? merged(calm.rows, fetched ?? [], Math.min(calm.total ?? FOLLOWED, FOLLOWED)) : fetched),
+    [calm, fetched],
+  );
+  const rows = useHeld(fresh, query, sort, held, held && more);
+  const changes = view?.changes ?? 0;
+  const newer = useNewer(changes, held, query);
 
   return {
     rows,
-    total: (held ? still?.total : null) ?? data?.total ?? null,
-    inMemory: data?.in_memory ?? null,
-    changed,
-    error: query.error,
-    settling: query.isPlaceholderData,
+    total: view?.total ?? (isPlaceholderData ? null : (data?.total ?? null)),
+    inMemory: view?.inMemory ?? data?.in_memory ?? null,
+    facets: view?.facets ?? data?.facets ?? null,
+    newer,
+    pace: view?.changed_per_second ?? null,
+    error: query === null ? null : error,
+    settling: isPlaceholderData && !calm,
   };
 }
 
-function filterOf(search: TaskSearch, limit: number): TaskFilter {
-  return {
-    state: search.state ?? [],
-    name: search.name ?? '',
-    worker: search.worker ?? '',
-    queue: search.queue ?? '',
-    search: search.search ?? '',
-    sort: search.sort ?? DEFAULT_SORT,
-    limit,
-  };
+function filterOf(query: string | null, sort: Sort, limit: number): TaskFilter {
+  return { query: query ?? '', sort, limit, facets: limit === FOLLOWED };
 }
 
-/** Asks again when tasks changed, at most once a second; counts the changes while held. */
-function useFollowing(held: boolean, follow: () => void): number {
-  const link = useLink();
-  const tasks = useLive((state) => state.tasks);
+/** Rows that all change four times a second cannot be read: then once a second is enough. */
+function useCalm(view: View | null, query: string | null): View | null {
+  const [shown, setShown] = useState<{ query: string | null; view: View } | null>(null);
   const last = useRef(0);
-  const [changed, setChanged] = useState(0);
+  const newest = useRef(view);
+  const waiting = useRef(0);
   useEffect(() => {
-    if (!held) setChanged(0);
-  }, [held]);
+    newest.current = view;
+    if (!view) return setShown(null);
+    const show = () => {
+      waiting.current = 0;
+      last.current = performance.now();
+      if (newest.current) setShown({ query, view: newest.current });
+    };
+    const busy = (view.changed_per_second ?? 0) > BUSY;
+    const wait = busy ? last.current + BUSY_MS - performance.now() : 0;
+    window.clearTimeout(waiting.current);
+    if (wait <= 0) show();
+    else waiting.current = window.setTimeout(show, wait);
+  }, [view, query]);
+  useEffect(() => () => window.clearTimeout(waiting.current), []);
+  return shown?.query === query ? shown.view : null;
+}
+
+/** Asks again when something changed, at most so often. */
+function useFollowing(view: View | null, held: boolean, everyMs: number, follow: () => void): void {
+  const link = useLink();
+  const last = useRef(0);
+  const changes = view?.changes ?? 0;
   useEffect(() => {
-    if (!tasks || tasks.changed === 0) return;
-    if (held) {
-      setChanged((sum) => sum + tasks.changed);
-      return;
-    }
-    if (document.hidden) return;
+    if (changes === 0 || held || document.hidden) return;
     const run = () => {
       last.current = performance.now();
       follow();
     };
-    const wait = last.current + REFRESH_MS - performance.now();
+    const wait = last.current + everyMs - performance.now();
     if (wait <= 0) return run();
     const timer = window.setTimeout(run, wait);
     return () => window.clearTimeout(timer);
-  }, [tasks, held, follow]);
+  }, [changes, held, everyMs, follow]);
   useEffect(() => {
     if (held || link === 'live') return;
     const timer = window.setInterval(follow, WITHOUT_STREAM_MS);
     return () => window.clearInterval(timer);
   }, [held, link, follow]);
-  return changed;
+}
+
+function useNewer(changes: number, held: boolean, query: string | null): number {
+  const [since, setSince] = useState<number | null>(null);
+  const now = useRef(changes);
+  useEffect(() => {
+    now.current = changes;
+  });
+  useEffect(() => {
+    setSince(held ? now.current : null);
+  }, [held, query]);
+  return since === null ? 0 : Math.max(0, changes - since);
+}
+
+/** While held the rows stay what they were; what lies below them is asked for when it is wanted. */
+function useHeld(
+  fresh: readonly TaskRow[] | null,
+  query: string | null,
+  sort: Sort,
+  held: boolean,
+  more: boolean,
+): readonly TaskRow[] | null {
+  const [still, setStill] = useState<readonly TaskRow[] | null>(null);
+  useEffect(() => {
+    setStill(null);
+  }, [query, sort, held]);
+  useEffect(() => {
+    if (held && fresh) setStill((now) => now ?? fresh);
+  }, [held, fresh]);
+  const longer = useLonger(query, sort, more);
+  return useMemo(() => {
+    if (!held || !still) return fresh;
+    return longer ? extend(still, longer) : still;
+  }, [held, still, longer, fresh]);
 }
 
 /** The long answer, asked once each time it is wanted. */
-function useLonger(search: TaskSearch, wanted: boolean): readonly TaskRow[] | null {
+function useLonger(query: string | null, sort: Sort, wanted: boolean): readonly TaskRow[] | null {
   const [asking, setAsking] = useState(0);
   useEffect(() => {
-    setAsking(wanted ? performance.now() : 0);
-  }, [wanted, search]);
-  const filter = useMemo(() => filterOf(search, HELD), [search]);
+    setAsking(wanted && query !== null ? performance.now() : 0);
+  }, [wanted, query, sort]);
+  const filter = useMemo(() => filterOf(query, sort, HELD), [query, sort]);
   const { data } = useTasksOnce(filter, asking);
   return data?.tasks ?? null;
 }

@@ -1,32 +1,29 @@
-import { Link, getRouteApi } from '@tanstack/react-router';
-import { memo, useMemo } from 'react';
+import { getRouteApi } from '@tanstack/react-router';
+import { useMemo } from 'react';
 
-import { useLive, useNow, useTopic } from '~/api/live';
 import type { WorkerRow } from '~/api/client';
+import { useLive, useTopic } from '~/api/live';
 import { FilterChip } from '~/components/FilterChip';
-import { Since } from '~/components/Moment';
 import { Empty, Waiting } from '~/components/Notice';
 import { Panel } from '~/components/Panel';
-import { Host, Line } from '~/components/Plain';
 import { SearchField } from '~/components/SearchField';
 import { Page } from '~/components/shell/Page';
-import { SortHead } from '~/components/SortHead';
-import { Glyph, WorkerStatus } from '~/components/State';
-import table from '~/components/Table.module.css';
+import { Glyph } from '~/components/State';
 import toolbar from '~/components/Toolbar.module.css';
-import { NONE, compact, count, plural } from '~/lib/format';
+import { count, plural } from '~/lib/format';
 import {
   DEFAULT_WORKER_SORT,
   STATUSES,
   type Status,
   type WorkerSearch,
-  type WorkerSortKey,
   nextWorkerSort,
   selectWorkers,
   strippedWorkers,
 } from '~/lib/worker-query';
 
-import styles from './workers.module.css';
+import { ViewToggle } from './ViewToggle';
+import { Grid } from './Grid';
+import { Rows } from './Rows';
 
 const route = getRouteApi('/workers');
 
@@ -49,14 +46,16 @@ export function WorkersPage() {
       <Filters search={search} onChange={go} />
       <Panel
         title={workers === null ? 'Workers' : shown(rows.length, workers.size)}
+        note={workers === null ? undefined : busy(rows)}
+        actions={
+          <ViewToggle view={search.view ?? 'table'} onChange={(view) => go({ ...search, view })} />
+        }
       >
         <Body
           rows={rows}
           known={workers?.size ?? null}
           search={search}
-          onSort={(key) =>
-            go({ ...search, sort: nextWorkerSort(search.sort ?? DEFAULT_WORKER_SORT, key) })
-          }
+          onChange={go}
         />
       </Panel>
     </Page>
@@ -69,12 +68,24 @@ function shown(shown: number, known: number): string {
     : `${count(shown)} of ${plural(known, 'worker')}`;
 }
 
-interface FiltersProps {
+function busy(rows: readonly WorkerRow[]): string {
+  let running = 0;
+  let processes = 0;
+  for (const row of rows) {
+    running += row.active ?? row.running;
+    processes += row.concurrency ?? 0;
+  }
+  return processes > 0
+    ? `${count(running)} of ${plural(processes, 'process', 'processes')} busy`
+    : `${count(running)} running`;
+}
+
+interface ChangeProps {
   search: WorkerSearch;
   onChange: (search: WorkerSearch) => void;
 }
 
-function Filters({ search, onChange }: FiltersProps) {
+function Filters({ search, onChange }: ChangeProps) {
   const counts = useLive((state) => state.overview?.workers ?? null);
   const toggle = (status: Status) => {
     const chosen = search.status ?? [];
@@ -108,14 +119,12 @@ function Filters({ search, onChange }: FiltersProps) {
   );
 }
 
-interface BodyProps {
+interface BodyProps extends ChangeProps {
   rows: readonly WorkerRow[];
   known: number | null;
-  search: WorkerSearch;
-  onSort: (key: WorkerSortKey) => void;
 }
 
-function Body({ rows, known, search, onSort }: BodyProps) {
+function Body({ rows, known, search, onChange }: BodyProps) {
   const broker = useLive((state) => state.overview?.broker.state ?? null);
   if (known === null) return <Waiting what="the workers" />;
   if (known === 0 && broker !== 'connected') {
@@ -132,123 +141,13 @@ function Body({ rows, known, search, onSort }: BodyProps) {
   if (rows.length === 0) {
     return <Empty title="No worker fits these filters">{count(known)} are known.</Empty>;
   }
-  const number = table.number ?? '';
-  const head = (key: WorkerSortKey, label: string, className: string) => {
-    const sort = search.sort ?? DEFAULT_WORKER_SORT;
-    const direction =
-      sort === key ? 'ascending' : sort === `-${key}` ? 'descending' : 'none';
-    return (
-      <th className={className} aria-sort={direction}>
-        <SortHead
-          label={label}
-          direction={direction}
-          end={className.startsWith(number)}
-          onSort={() => onSort(key)}
-        />
-      </th>
-    );
-  };
+  if (search.view === 'grid') return <Grid rows={rows} />;
+  const sort = search.sort ?? DEFAULT_WORKER_SORT;
   return (
-    <table className={`${table.table} ${styles.table}`} data-testid="workers">
-      <thead>
-        <tr>
-          {head('hostname', 'Worker', '')}
-          {head('status', 'Status', `${styles.status} ${styles.long}`)}
-          {head('heartbeat', 'Heartbeat', `${number} ${styles.small}`)}
-          {head('active', 'Active', `${number} ${styles.tiny}`)}
-          {head('processed', 'Processed', `${number} ${styles.small} ${styles.first}`)}
-          {head('load', 'Load', `${number} ${styles.load} ${styles.second}`)}
-          <th className={`${styles.tiny} ${styles.second}`}>Version</th>
-          <th className={`${styles.medium} ${styles.third}`}>Pool</th>
-          <th className={`${styles.queues} ${styles.third}`}>Queues</th>
-          {head('lost', 'Lost', `${number} ${styles.tiny} ${styles.first}`)}
-        </tr>
-      </thead>
-      <tbody>
-        {rows.map((row) => (
-          <Row key={row.hostname} row={row} />
-        ))}
-      </tbody>
-    </table>
+    <Rows
+      rows={rows}
+      sort={sort}
+      onSort={(key) => onChange({ ...search, sort: nextWorkerSort(sort, key) })}
+    />
   );
-}
-
-const Row = memo(function Row({ row }: { row: WorkerRow }) {
-  return (
-    <tr data-worker={row.hostname} data-status={row.status}>
-      <td>
-        <span className={styles.name}>
-          <span className={styles.brief}>
-            <WorkerStatus status={row.status} brief />
-          </span>
-          <Link
-            className={table.link}
-            to="/workers/$hostname"
-            params={{ hostname: row.hostname }}
-          >
-            <Host hostname={row.hostname} />
-          </Link>
-        </span>
-      </td>
-      <td className={styles.long}>
-        <WorkerStatus status={row.status} />
-      </td>
-      <td className={table.number}>
-        <Heartbeat row={row} />
-      </td>
-      <td className={table.number} data-field="active" data-value={row.active ?? undefined}>
-        {count(row.active)}
-        {row.concurrency !== null && <span className={table.dim}> / {count(row.concurrency)}</span>}
-      </td>
-      <td
-        className={`${table.number} ${styles.first}`}
-        data-field="processed"
-        data-value={row.processed ?? undefined}
-      >
-        {compact(row.processed)}
-      </td>
-      <td className={`${table.number} ${styles.second}`}>{load(row.loadavg)}</td>
-      <td className={styles.second}>
-        <Line text={row.version} />
-      </td>
-      <td className={styles.third}>
-        <Line text={pool(row)} />
-      </td>
-      <td className={styles.third}>
-        <Line text={row.queues.join(', ')} />
-      </td>
-      <td
-        className={`${table.number} ${styles.first} ${row.lost > 0 ? (table.bad ?? '') : (table.dim ?? '')}`}
-        data-field="lost"
-        data-value={row.lost}
-      >
-        {count(row.lost)}
-      </td>
-    </tr>
-  );
-});
-
-/** Late when two beats are missing: before the worker counts as offline. */
-function Heartbeat({ row }: { row: WorkerRow }) {
-  const now = useNow();
-  const late =
-    row.last_heartbeat !== null && now - row.last_heartbeat > 2.5 * row.heartbeat_interval;
-  return (
-    <span className={late ? table.warn : undefined}>
-      <Since at={row.last_heartbeat} />
-    </span>
-  );
-}
-
-function load(averages: number[] | null): string {
-  return averages ? averages.map((average) => average.toFixed(2)).join('  ') : NONE;
-}
-
-/** `prefork × 8`, or its words without what an inspect has not told yet. */
-export function pool({ pool, concurrency }: Pick<WorkerRow, 'pool' | 'concurrency'>): string {
-  const parts = [
-    ...(pool !== null ? [pool] : []),
-    ...(concurrency !== null ? [`× ${concurrency}`] : []),
-  ];
-  return parts.join(' ');
 }

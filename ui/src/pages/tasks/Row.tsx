@@ -1,0 +1,93 @@
+import { type MouseEvent, type ReactNode, memo } from 'react';
+
+import type { TaskRow } from '~/api/client';
+import { Clock } from '~/components/Moment';
+import { Host, Line, TaskName } from '~/components/Plain';
+import { StatePill } from '~/components/State';
+import { count, duration } from '~/lib/format';
+import type { Column, ColumnId } from '~/lib/task-columns';
+
+import styles from './tasks.module.css';
+
+const CELLS: Record<ColumnId, (task: TaskRow) => ReactNode> = {
+  state: ({ state }) => <StatePill state={state} />,
+  name: ({ name }) => <TaskName name={name} />,
+  uuid: ({ uuid }) => <Line text={uuid} mono />,
+  worker: ({ worker }) => <Host hostname={worker} />,
+  queue: ({ queue }) => <Line text={queue} />,
+  received: ({ received, sent }) => <Clock at={received ?? sent} />,
+  started: ({ started }) => <Clock at={started} />,
+  finished: ({ finished }) => <Clock at={finished} />,
+  wait: ({ wait }) => duration(wait),
+  runtime: ({ runtime }) => duration(runtime),
+  retries: ({ retries }) => count(retries),
+  args: ({ args }) => <Line text={args} mono />,
+  client: ({ client }) => <Line text={client} />,
+  outcome: ({ exception, result }) => <Line text={exception ?? result} mono />,
+};
+
+const LOOKS: Partial<Record<ColumnId, (task: TaskRow) => string | undefined>> = {
+  name: () => styles.name,
+  uuid: () => styles.dim,
+  received: () => styles.when,
+  started: () => styles.when,
+  finished: () => styles.when,
+  retries: ({ retries }) => (retries > 0 ? styles.warn : styles.dim),
+  outcome: ({ exception }) => (exception === null ? styles.dim : styles.bad),
+  args: () => styles.dim,
+};
+
+interface RowProps {
+  task: TaskRow;
+  index: number;
+  top: number;
+  columns: readonly Column[];
+  chosen: boolean;
+  onOpen: (uuid: string) => void;
+}
+
+/** Drawn again only when its task, its place or the columns change. */
+export const Row = memo(function Row({ task, index, top, columns, chosen, onOpen }: RowProps) {
+  const open = () => {
+    if (document.getSelection()?.isCollapsed === false) return; // someone copies text
+    onOpen(task.uuid);
+  };
+  const openHere = (event: MouseEvent) => {
+    event.stopPropagation();
+    // With a key, or by another button, it is the browser's link to the whole page.
+    if (event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
+    event.preventDefault();
+    onOpen(task.uuid);
+  };
+  return (
+    <div
+      className={`${styles.row} ${styles.task}`}
+      style={{ transform: `translateY(${top}px)` }}
+      role="row"
+      aria-rowindex={index + 2}
+      data-uuid={task.uuid}
+      data-state={task.state}
+      data-worker={task.worker ?? undefined}
+      data-queue={task.queue ?? undefined}
+      data-name={task.name ?? undefined}
+      data-chosen={chosen || undefined}
+      onClick={open}
+    >
+      {columns.map(({ id, end }) => (
+        <div key={id} className={cellClass(LOOKS[id]?.(task), end)} role="cell">
+          {id === 'name' ? (
+            <a href={`tasks/${encodeURIComponent(task.uuid)}`} onClick={openHere}>
+              {CELLS.name(task)}
+            </a>
+          ) : (
+            CELLS[id](task)
+          )}
+        </div>
+      ))}
+    </div>
+  );
+});
+
+function cellClass(look: string | undefined, end = false): string {
+  return [styles.cell, look, end && styles.end].filter(Boolean).join(' ');
+}

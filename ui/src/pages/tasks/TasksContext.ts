@@ -1,0 +1,11 @@
+/** What the parts of the page share: the facets change with each count, the rest does not. */
+
+import { createContext, use } from 'react';
+
+import type { Facets } from '~/api/client';
+
+export const FacetsContext = createContext<Facets | null>(null);
+
+export function useFacets(): Facets | null {
+  return use(FacetsContext);
+}

@@ -1,0 +1,8 @@
+/** Variables of our own in a `style`. */
+import 'react';
+
+declare module 'react' {
+  interface CSSProperties {
+    [name: `--${string}`]: string | number | undefined;
+  }
+}
