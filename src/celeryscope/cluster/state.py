@@ -308,14 +308,13 @@ class ClusterState:
             task.exchange = self._intern(event.exchange)
             task.routing_key = self._intern(event.routing_key)
         self._describe(task, event)
+        stats = self.names.get(task.name or "")
         started = task.started
         if task.wait is None and started and (not task.log or started >= event.timestamp):
             # Told of late: the start, which could not know how long it had waited, was first.
             # (A client stamps the event after it sent the task, so it may even be the later.)
             worker = self.workers.get(task.worker) if task.worker is not None else None
-            task.wait = self._wait(task, worker)
-            self._waited(task)
-        stats = self.names.get(task.name or "")
+            self._waited(task, worker, stats)
         if stats is not None:
             stats.sent += 1
         return event, task, None
@@ -357,9 +356,7 @@ class ClusterState:
             self._place(task, event, STARTED, event.timestamp, worker)
         stats = self.names.get(task.name or "")
         if task.started == event.timestamp:
-            wait = task.wait = self._wait(task, worker)
-            if wait is not None:
-                add_duration(wait, self.waits, None if stats is None else stats.waits)
+            self._waited(task, worker, stats)
         if stats is not None:
             stats.started += 1
         return event, task, worker
@@ -752,10 +749,11 @@ class ClusterState:
                 sent = due
         return started - sent if started > sent else 0.0
 
-    def _waited(self, task: Task) -> None:
-        if task.wait is not None:
-            stats = self.names.get(task.name or "")
-            add_duration(task.wait, self.waits, None if stats is None else stats.waits)
+    def _waited(self, task: Task, worker: Worker | None, stats: NameStats | None) -> None:
+        """Note how long a task waited for the run that began, if that is known, and count it."""
+        wait = task.wait = self._wait(task, worker)
+        if wait is not None:
+            add_duration(wait, self.waits, None if stats is None else stats.waits)
 
     # ------------------------------------------------------------------ order
 

@@ -7,39 +7,43 @@ RabbitMQ, too, only messages count that nobody holds.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
+import msgspec
+
+from celeryscope.metrics.collectors import queue_names
 from celeryscope.web.services import Inspection, QueueDepth, Services, Trend
 
 _UNREAD = "It was not read yet."
 _NOT_ASKED = "The broker was not asked for it yet."
 
 
-class Moves(NamedTuple):
-    """How a queue stands and moves; see `console.Queue`."""
+class Queue(msgspec.Struct, frozen=True, kw_only=True):
+    """A queue's depth, as the broker tells it, and how it moves.
+
+    Messages that a worker has prefetched are not among `messages`: with Redis they are in no
+    list any more, with RabbitMQ they are held unacknowledged.
+    """
 
     name: str
-    messages: int | None
-    consumers: int | None
+    messages: int | None  # that wait; None: not known, see `error`
+    consumers: int | None  # None: this broker does not tell
     error: str | None
-    growth_per_second: float | None
-    in_per_second: float | None
-    out_per_second: float | None
-    drain_seconds: float | None
+    growth_per_second: float | None  # messages, over the last minute; below 0: it drains
+    in_per_second: float | None  # sent to it, over the last minute; None: no event tells
+    out_per_second: float | None  # received from it, over the last minute; None: no event tells
+    drain_seconds: float | None  # to be empty if it goes on like this; None: it does not drain
 
 
 def consumers(inspections: Mapping[str, Inspection]) -> dict[str, list[str]]:
     """Give the workers that said they read from each queue."""
     told: dict[str, list[str]] = {}
     for hostname, inspection in sorted(inspections.items()):
-        for queue in inspection.active_queues or ():
-            name = queue.get("name")
-            if isinstance(name, str) and hostname not in (readers := told.setdefault(name, [])):
-                readers.append(hostname)
+        for name in dict.fromkeys(queue_names(inspection)):
+            told.setdefault(name, []).append(hostname)
     return told
 
 
-def all_queues(services: Services, consumed: Iterable[str], now: float) -> list[Moves]:
+def all_queues(services: Services, consumed: Iterable[str], now: float) -> list[Queue]:
     """Give every queue that the broker, an event or a worker told of, by name."""
     queues, state = services.queues, services.state
     with state.lock:
@@ -48,12 +52,12 @@ def all_queues(services: Services, consumed: Iterable[str], now: float) -> list[
     read, trends = queues.latest, queues.history.trends
     known = {*read, *queues.asked, *sent, *consumed, *(name for name in taken if name is not None)}
     figures = services.figures
-    moves = []
+    told_of = []
     for name in sorted(known):
         # A queue that tasks were sent to, as events tell, would also be told to be taken from.
         told = name in sent or name in taken or name in sole
-        moves.append(
-            _moves(
+        told_of.append(
+            _queue(
                 name,
                 read.get(name),
                 why_not=_why_not(services, name),
@@ -62,7 +66,7 @@ def all_queues(services: Services, consumed: Iterable[str], now: float) -> list[
                 out=figures.taken_from.rate(name, taken.get(name, 0), now) if told else None,
             )
         )
-    return moves
+    return told_of
 
 
 def _why_not(services: Services, name: str) -> str | None:
@@ -73,7 +77,7 @@ def _why_not(services: Services, name: str) -> str | None:
     return _NOT_ASKED if queues.attempts else _UNREAD
 
 
-def _moves(
+def _queue(
     name: str,
     depth: QueueDepth | None,
     *,
@@ -81,19 +85,28 @@ def _moves(
     trend: Trend | None,
     into: float | None,
     out: float | None,
-) -> Moves:
+) -> Queue:
     if depth is None or why_not is not None:
         # What was read before the broker went away is history, and stands there.
-        return Moves(name, None, None, why_not, None, into, out, None)
-    return Moves(
-        name,
-        depth.messages,
-        depth.consumers,
-        depth.error,
-        None if trend is None else round(trend.per_second, 3) + 0.0,
-        into,
-        out,
-        _drain(depth.messages, trend, into, out),
+        return Queue(
+            name=name,
+            messages=None,
+            consumers=None,
+            error=why_not,
+            growth_per_second=None,
+            in_per_second=into,
+            out_per_second=out,
+            drain_seconds=None,
+        )
+    return Queue(
+        name=name,
+        messages=depth.messages,
+        consumers=depth.consumers,
+        error=depth.error,
+        growth_per_second=None if trend is None else round(trend.per_second, 3) + 0.0,
+        in_per_second=into,
+        out_per_second=out,
+        drain_seconds=_drain(depth.messages, trend, into, out),
     )
 
 

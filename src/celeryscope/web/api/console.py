@@ -25,6 +25,7 @@ from celeryscope.model.worker import Worker
 from celeryscope.web import activity
 from celeryscope.web import queues as queue_figures
 from celeryscope.web.figures import STEP_SECONDS
+from celeryscope.web.queues import Queue
 from celeryscope.web.services import Broker, Inspection, Services
 
 MOST_GAPS = 100
@@ -86,23 +87,6 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
     times: list[float]  # when each step ended, oldest first; the one that goes on is not there
     wait: Quantiles  # from sent (or eta) to started, by when they started
     runtime: Quantiles  # of those that succeeded, by when they ended
-
-
-class Queue(msgspec.Struct, frozen=True, kw_only=True):
-    """A queue's depth, as the broker tells it, and how it moves.
-
-    Messages that a worker has prefetched are not among `messages`: with Redis they are in no
-    list any more, with RabbitMQ they are held unacknowledged.
-    """
-
-    name: str
-    messages: int | None  # that wait; None: not known, see `error`
-    consumers: int | None  # None: this broker does not tell
-    error: str | None
-    growth_per_second: float | None  # messages, over the last minute; below 0: it drains
-    in_per_second: float | None  # sent to it, over the last minute; None: no event tells
-    out_per_second: float | None  # received from it, over the last minute; None: no event tells
-    drain_seconds: float | None  # to be empty if it goes on like this; None: it does not drain
 
 
 class QueueRow(Queue, frozen=True, kw_only=True):
@@ -938,9 +922,7 @@ def _columns(rows: list[tuple[float | None, ...]]) -> Quantiles:
 
 
 def _queues(services: Services, now: float) -> list[Queue]:
-    consumed = _consumers(services)
-    moves = queue_figures.all_queues(services, consumed, now)
-    return [Queue(**queue._asdict()) for queue in moves]
+    return queue_figures.all_queues(services, _consumers(services), now)
 
 
 def _consumers(services: Services) -> Mapping[str, list[str]]:
