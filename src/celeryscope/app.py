@@ -20,7 +20,7 @@ from typing import Any
 import uvicorn
 
 from celeryscope import __version__, ports
-from celeryscope.broker.base import QueuePoller
+from celeryscope.broker.base import QueueDepth, QueuePoller
 from celeryscope.broker.open import open_depths
 from celeryscope.cluster import liveness
 from celeryscope.cluster.accounting import Accounting
@@ -40,6 +40,7 @@ from celeryscope.metrics.collectors import (
     ProcessCollector,
     QueuesCollector,
     TasksCollector,
+    WaitingCollector,
     WorkersCollector,
     queue_names,
 )
@@ -64,7 +65,15 @@ _GC_THRESHOLDS = (10_000, 20, 50)
 class Watch:
     """Everything that watches one broker: the source, the fold behind it, and its metrics."""
 
-    def __init__(self, config: Config, *, celery_app: Any, exporter: bool) -> None:
+    def __init__(
+        self,
+        config: Config,
+        *,
+        celery_app: Any,
+        exporter: bool,
+        console_url: str | None = None,
+    ) -> None:
+        """`console_url` is where people reach the console; None: there is none, or who knows."""
         self.config = config
         self.app = celery_app
         self.started_at = time.time()
@@ -93,7 +102,7 @@ class Watch:
             interval_seconds=config.queue_interval,
         )
         self.recorder = build_recorder(config, queues_of=self._queues_of)
-        self.metrics = Metrics(recorder=self.recorder, collectors=self._collectors())
+        self.metrics = Metrics(recorder=self.recorder, collectors=self._collectors(console_url))
         self.pipeline = Pipeline(
             fold=self._fold,
             tick=self._tick,
@@ -213,12 +222,17 @@ class Watch:
             worker_status=self.worker_status,
             version=__version__,
             started_at=self.started_at,
+            grafana_url=self.config.grafana_url or None,
         )
 
     # ------------------------------------------------------------------ parts
 
     def _queues_of(self) -> Mapping[str, Sequence[str]]:
         return {host: queue_names(told) for host, told in self.inspector.latest.items()}
+
+    def _depths(self) -> Mapping[str, QueueDepth]:
+        """Queues as they are; none while the broker cannot be asked: what was is not what is."""
+        return {} if self.queues.error is not None else self.queues.latest
 
     def _queue_names(self) -> Iterator[str]:
         yield from self.config.queues
@@ -232,15 +246,20 @@ class Watch:
         worker = self.state.workers.get(hostname)
         return worker is not None and self.worker_status(worker, time.time()) != "offline"
 
-    def _collectors(self) -> list[Any]:
+    def _collectors(self, console_url: str | None) -> list[Any]:
         return [
-            WorkersCollector(state=self.state, status=self.worker_status),
+            WorkersCollector(
+                state=self.state,
+                status=self.worker_status,
+                inspections=lambda: self.inspector.latest,
+            ),
             TasksCollector(state=self.state, recorder=self.recorder),
             QueuesCollector(
-                depths=lambda: self.queues.latest,
+                depths=self._depths,
                 inspections=lambda: self.inspector.latest,
                 online=self._online,
             ),
+            WaitingCollector(state=self.state, depths=self._depths),
             IngestCollector(
                 state=self.state,
                 losses=self.accounting,
@@ -248,7 +267,7 @@ class Watch:
                 connected=self.ready,
                 recorder=self.recorder,
             ),
-            BuildCollector(version=__version__),
+            BuildCollector(version=__version__, console_url=console_url),
             ProcessCollector(),
         ]
 
@@ -310,6 +329,7 @@ class _Listening:
     socket: socket.socket
     path: Path | None  # of a Unix socket
     shown: str
+    url: str | None  # for a program on this machine; None for a Unix socket
 
     def close(self) -> None:
         """End it, and take the path of a Unix socket away."""
@@ -353,7 +373,12 @@ def _run(config: Config, listening: _Listening, *, celery_app: Any, exporter: bo
             event_exchange=config.event_exchange,
             default_queue=config.default_queue_name,
         )
-    watch = Watch(config, celery_app=app, exporter=exporter)
+    watch = Watch(
+        config,
+        celery_app=app,
+        exporter=exporter,
+        console_url=_console_url(config, listening.url, exporter=exporter),
+    )
     hosts = _allowed_hosts(config)
     if exporter:
         page = web.build_exporter(
@@ -379,6 +404,11 @@ def _run(config: Config, listening: _Listening, *, celery_app: Any, exporter: bo
         for number, handler in before.items():
             signal.signal(number, handler)
     return 0 if server.started else 1
+
+
+def _console_url(config: Config, listening: str | None, *, exporter: bool) -> str | None:
+    """Where people reach the console; None: the exporter has none, or only a proxy knows."""
+    return None if exporter else config.external_url or listening
 
 
 class _Server(uvicorn.Server):
@@ -436,8 +466,14 @@ def _listen(config: Config) -> _Listening:
     scheme = "https" if config.certfile else "http"
     host = f"[{config.address}]" if ":" in config.address else config.address or "0.0.0.0"
     port = listener.getsockname()[1]
-    shown = f"{scheme}://{host}:{port}/{prefix + '/' if prefix else ''}"
-    return _Listening(socket=listener, path=None, shown=shown)
+    path = f"/{prefix}" if prefix else ""
+    nearby = "localhost" if config.address in _EVERYWHERE else host
+    return _Listening(
+        socket=listener,
+        path=None,
+        shown=f"{scheme}://{host}:{port}{path}/",
+        url=f"{scheme}://{nearby}:{port}{path}",
+    )
 
 
 def _listen_at(path: Path) -> _Listening:
@@ -462,7 +498,7 @@ def _listen_at(path: Path) -> _Listening:
         listener.close()
         raise
     listener.listen(2048)
-    return _Listening(socket=listener, path=path, shown=f"unix:{path}")
+    return _Listening(socket=listener, path=path, shown=f"unix:{path}", url=None)
 
 
 def _check_certificate(config: Config) -> None:
@@ -515,3 +551,4 @@ def _nothing(_number: int, _frame: Any) -> None:
 
 
 _TAKEN = {errno.EADDRINUSE}
+_EVERYWHERE = {"", "0.0.0.0", "::"}

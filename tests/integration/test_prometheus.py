@@ -69,7 +69,9 @@ class Console:
         self.feed = Feed()
         self.metrics = Metrics(
             recorder=self.feed.recorder,
-            collectors=[WorkersCollector(state=self.feed.state, status=statuses())],
+            collectors=[
+                WorkersCollector(state=self.feed.state, status=statuses(), inspections=dict)
+            ],
         )
 
     @contextlib.contextmanager
@@ -197,6 +199,17 @@ def assert_queries_equal(prometheus: Prometheus, truth: Truth) -> None:
     )
     assert prometheus.query("sum by (type, task, queue) (celeryscope_task_events_total) > 0") == (
         summed(truth, lambda k: ("type", k[0]), lambda k: ("task", k[1]), lambda k: ("queue", k[2]))
+    )
+    by_workers = Counter({key: count for key, count in truth.items() if key[0] != "task-sent"})
+    assert prometheus.query("celeryscope_worker_task_events_total > 0") == {
+        frozenset({("__name__", "celeryscope_worker_task_events_total"), *labels}): count
+        for labels, count in summed(
+            by_workers, lambda k: ("type", k[0]), lambda k: ("worker", k[3])
+        ).items()
+    }
+    failures = Counter({key: count for key, count in truth.items() if key[0] == "task-failed"})
+    assert prometheus.query("sum by (task, queue) (celeryscope_task_failures_total)") == summed(
+        failures, lambda k: ("task", k[1]), lambda k: ("queue", k[2])
     )
     for type_ in {key[0] for key in truth}:
         metric = f"celery_{type_.replace('-', '_')}_total"

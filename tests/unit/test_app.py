@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import socket
+import time
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from celeryscope.app import Watch, _allowed_hosts, _Lines, _listen, serve
+from celeryscope.app import Watch, _allowed_hosts, _console_url, _Lines, _listen, serve
+from celeryscope.broker.base import QueueDepth
 from celeryscope.config.settings import Config
 from celeryscope.control.app import make_app
 from celeryscope.errors import CeleryscopeError, ConfigError, PortInUse
@@ -19,7 +21,7 @@ from celeryscope.model.event import Event
 NOW = 1_795_000_000.0
 
 
-def watch(**settings: Any) -> Watch:
+def watch(*, console_url: str | None = None, **settings: Any) -> Watch:
     config = Config(broker="redis://127.0.0.1:1/0", **settings)
     app = make_app(
         config.broker,
@@ -29,7 +31,7 @@ def watch(**settings: Any) -> Watch:
         event_exchange="celeryev",
         default_queue="celery",
     )
-    return Watch(config, celery_app=app, exporter=False)
+    return Watch(config, celery_app=app, exporter=False, console_url=console_url)
 
 
 def heartbeat(at: float, hostname: str = "celery@web1") -> Event:
@@ -128,6 +130,95 @@ def test_a_certificate_that_cannot_be_read_is_said_before_anything_starts(
 def test_an_address_that_is_not_ours_is_said() -> None:
     with pytest.raises(ConfigError, match="not known"):
         _listen(Config(broker="x", address="no such host.invalid"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "url"),
+    [
+        ({}, "http://127.0.0.1:{port}"),
+        ({"url_prefix": "/scope/"}, "http://127.0.0.1:{port}/scope"),
+        ({"address": "0.0.0.0"}, "http://localhost:{port}"),
+        ({"address": "", "url_prefix": "scope"}, "http://localhost:{port}/scope"),
+        ({"address": "localhost"}, "http://localhost:{port}"),
+        (
+            {"certfile": Path("x.pem"), "keyfile": Path("x.key")},
+            "https://127.0.0.1:{port}",
+        ),
+    ],
+)
+def test_people_on_this_machine_reach_it_where_it_listens(
+    settings: dict[str, Any], url: str
+) -> None:
+    listening = _listen(Config(broker="x", port=0, **settings))
+    port = listening.socket.getsockname()[1]
+    listening.close()
+    assert listening.url == url.format(port=port)
+
+
+def test_a_unix_socket_is_no_address_for_people(tmp_path: Path) -> None:
+    listening = _listen(Config(broker="x", unix_socket=tmp_path / "x.sock"))
+    listening.close()
+    assert listening.url is None
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="needs IPv6")
+@pytest.mark.parametrize(("address", "host"), [("::", "localhost"), ("::1", "[::1]")])
+def test_an_ipv6_address_is_written_as_urls_have_it(address: str, host: str) -> None:
+    listening = _listen(Config(broker="x", port=0, address=address))
+    port = listening.socket.getsockname()[1]
+    listening.close()
+    assert listening.url == f"http://{host}:{port}"
+
+
+@pytest.mark.parametrize(
+    ("settings", "exporter", "line"),
+    [
+        ({}, False, 'celeryscope_console_info{url="http://127.0.0.1:5555"} 1'),
+        (
+            {"external_url": "https://celery.example/scope"},
+            False,
+            'celeryscope_console_info{url="https://celery.example/scope"} 1',
+        ),
+        ({}, True, None),
+        ({"external_url": "https://celery.example"}, True, None),
+    ],
+)
+def test_the_metrics_say_where_people_reach_the_console(
+    settings: dict[str, Any], exporter: bool, line: str | None
+) -> None:
+    config = Config(broker="redis://127.0.0.1:1/0", **settings)
+    url = _console_url(config, "http://127.0.0.1:5555", exporter=exporter)
+    page = watch(console_url=url, **settings).metrics.render().decode()
+    told = [row for row in page.splitlines() if row.startswith("celeryscope_console_info{")]
+    assert told == ([] if line is None else [line])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"celeryscope_queue_oldest_waiting_seconds{",
+        b"celeryscope_queue_messages{",
+        b"celery_queue_length{",
+    ],
+)
+def test_nothing_is_told_of_what_waits_while_the_broker_cannot_be_asked(name: bytes) -> None:
+    ours = watch()
+    at = time.time()
+    sent = Event(
+        type="task-sent", hostname="gen@a", timestamp=at, uuid="u", name="a.add", queue="mail"
+    )
+    ours._fold([sent], at)
+    ours.queues.latest = {"mail": QueueDepth("mail", messages=1)}
+    assert name in ours.metrics.render()
+    ours.queues.error = "Connection refused"
+    assert name not in ours.metrics.render()
+
+
+@pytest.mark.parametrize(("given", "told"), [("", None), ("http://grafana", "http://grafana")])
+def test_the_page_is_told_of_a_grafana_only_where_one_is_named(
+    given: str, told: str | None
+) -> None:
+    assert watch(grafana_url=given).services().grafana_url == told
 
 
 @pytest.mark.parametrize(

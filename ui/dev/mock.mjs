@@ -20,6 +20,7 @@ const DIST = fileURLToPath(new URL('../../src/celeryscope/web/dist', import.meta
 const PREFIX = flags.prefix.replace(/\/$/, '');
 const RATE = Number(flags.rate);
 const KEPT = 20_000;
+const GRAFANA = 'http://127.0.0.1:3000/grafana';
 const POLICY =
   "default-src 'self'; style-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'self'";
 
@@ -262,7 +263,7 @@ function overview() {
   rates.rejected = 0;
   const by = (status) => workers.filter((worker) => worker.status === status).length;
   return {
-    now: clock(), version: '0.1.0', started_at: begun, broker,
+    now: clock(), version: '0.1.0', grafana_url: GRAFANA, started_at: begun, broker,
     ingest: {
       events: 1_284_000 + changes, events_per_second: broker.state === 'connected' ? RATE * 4.1 : 0, lag_seconds: 0.012,
       buffer_bytes: 18_400, buffer_limit_bytes: 64_000_000, lost: 12, dropped_messages: 0,
@@ -354,7 +355,7 @@ function workerDetail(hostname) {
 function live(request, response, query) {
   response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
   const send = (event, data) => response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
-  send('hello', { server, version: '0.1.0', now: clock(), topics: [], views: [] });
+  send('hello', { server, version: '0.1.0', grafana_url: GRAFANA, now: clock(), topics: [], views: [] });
   const topics = (query.get('topics') ?? '').split(',');
   let seen = {};
   let rows = {};

@@ -19,7 +19,6 @@ import heapq
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from itertools import islice
 
 import msgspec
@@ -41,6 +40,7 @@ from celeryscope.model.task import (
     STARTED,
     SUCCESS,
     Task,
+    epoch,
 )
 from celeryscope.model.worker import Worker
 
@@ -744,7 +744,7 @@ class ClusterState:
             if apart > SKEW_NOISE_SECONDS or apart < -SKEW_NOISE_SECONDS:
                 started -= apart
         if task.eta is not None:
-            due = _epoch(task.eta)
+            due = epoch(task.eta)
             if due is not None and due > sent:
                 sent = due
         return started - sent if started > sent else 0.0
@@ -847,14 +847,3 @@ def _tells_the_latest(event: Event, task: Task) -> bool:
 
 def _last_seen(worker: Worker) -> float:
     return worker.last_seen
-
-
-def _epoch(iso: str) -> float | None:
-    """Epoch seconds of an ISO 8601 time; one without a zone is UTC, as Celery sends it."""
-    try:
-        at = datetime.fromisoformat(iso)
-    except ValueError:
-        return None
-    if at.tzinfo is None:
-        at = at.replace(tzinfo=UTC)
-    return at.timestamp()

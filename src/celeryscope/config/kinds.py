@@ -20,6 +20,10 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "": 1.0
 _MOST_SECONDS = 366 * 86400.0
 _DECIMAL = {"": 1, "B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9}
 _BYTES = _DECIMAL | {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+_WEB_ADDRESS = re.compile(
+    r"https?://(?:\[[0-9A-Fa-f:.]+\]|[^\s/?#@:\[\]\\\"'<>]+)(?::\d{1,5})?(?:/[^\s?#\\\"'<>]*)?",
+    re.IGNORECASE,
+)
 _ON = {"on", "true", "yes", "1"}
 _OFF = {"off", "false", "no", "0"}
 
@@ -40,6 +44,17 @@ def text(metavar: str = "TEXT", *, pattern: str = "", allowed: str = "a text") -
         return value
 
     return Kind(metavar, allowed, parse)
+
+
+def web_address() -> Kind:
+    """An address that paths are added to, such as https://host/path; with no / at its end."""
+
+    def parse(value: Any) -> str:
+        if not isinstance(value, str) or not _WEB_ADDRESS.fullmatch(value):
+            raise ValueError
+        return value.rstrip("/")
+
+    return Kind("URL", "an http:// or https:// URL with no user, query or fragment", parse)
 
 
 def whole(minimum: int, maximum: int | None = None, *, metavar: str = "N") -> Kind:

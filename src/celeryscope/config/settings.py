@@ -266,6 +266,21 @@ class Config:
         "Path under which a proxy shows it, such as /celery.",
         same=("flower",),
     )
+    external_url: str = _setting(
+        "",
+        kinds.web_address(),
+        PAGE,
+        "Address at which people reach it, with the prefix; given where it listens elsewhere, or "
+        "behind a proxy. Metrics carry it, so that Grafana can link here.",
+        commands=CONSOLE,
+    )
+    grafana_url: str = _setting(
+        "",
+        kinds.web_address(),
+        PAGE,
+        "A Grafana that has Celeryscope's dashboards; the page links to them.",
+        commands=CONSOLE,
+    )
     insecure: bool = _setting(
         False, kinds.on_off(), PAGE, "Listen where other machines reach it, with no login."
     )

@@ -80,6 +80,7 @@ class Limits(NamedTuple):
 
 _WORKERS = "workers"
 _QUEUES = "queues"
+_WORKER_EVENTS = "workers x event types"
 _WORKER_TASKS = "workers x task names"
 _HOST_SETS = "hosts x task names x queues"
 _TASK_QUEUES = "task names x queues"
@@ -233,6 +234,14 @@ METRICS: tuple[Metric, ...] = (
         _TASK_QUEUES + " x event types",
     ),
     Metric(
+        "celeryscope_task_failures_total",
+        "counter",
+        ("exception", "queue", "task"),
+        "own",
+        "Tasks that failed, by class of the exception, task name and queue. A retry is no failure.",
+        _TASK_QUEUES + " x exceptions",
+    ),
+    Metric(
         "celeryscope_task_wait_seconds",
         "histogram",
         ("queue", "task"),
@@ -273,6 +282,39 @@ METRICS: tuple[Metric, ...] = (
         "own",
         "Known workers by status: online, offline or unknown.",
         "3",
+    ),
+    Metric(
+        "celeryscope_worker_online",
+        "gauge",
+        ("worker",),
+        "own",
+        "1 if the worker is online, 0 if it is not; absent while we cannot know.",
+        _WORKERS,
+    ),
+    Metric(
+        "celeryscope_worker_tasks_running",
+        "gauge",
+        ("worker",),
+        "own",
+        "Tasks the worker is running, as its last heartbeat said; 0 for one that is offline.",
+        _WORKERS,
+    ),
+    Metric(
+        "celeryscope_worker_processes",
+        "gauge",
+        ("worker",),
+        "own",
+        "Tasks the worker can run at once: processes, threads or greenlets of its pool, as it said "
+        "when inspected last. Only while it is online.",
+        _WORKERS,
+    ),
+    Metric(
+        "celeryscope_worker_task_events_total",
+        "counter",
+        ("type", "worker"),
+        "own",
+        "Task events by event type and the worker they came from; task-sent is not among them.",
+        _WORKER_EVENTS,
     ),
     Metric(
         "celeryscope_worker_last_heartbeat_timestamp_seconds",
@@ -323,6 +365,26 @@ METRICS: tuple[Metric, ...] = (
         "own",
         "Consumers of the queue, where the broker can tell.",
         _QUEUES,
+    ),
+    Metric(
+        "celeryscope_queue_workers",
+        "gauge",
+        ("queue",),
+        "own",
+        "Workers that consume the queue and are online.",
+        _QUEUES,
+    ),
+    Metric(
+        "celeryscope_queue_oldest_waiting_seconds",
+        "gauge",
+        ("queue",),
+        "own",
+        "How long the oldest message of the queue has waited since it was sent (or since its ETA, "
+        "if later); 0 when the queue is empty. Worked out from task-sent events and the depth of "
+        "the queue, and absent where one of them is not known: of N messages, the N tasks sent "
+        "last and not received yet are taken.",
+        _QUEUES,
+        "seconds",
     ),
     Metric(
         "celeryscope_events_received_total",
@@ -482,6 +544,13 @@ METRICS: tuple[Metric, ...] = (
         "Versions of Celeryscope and of what it runs on.",
     ),
     Metric(
+        "celeryscope_console_info",
+        "info",
+        ("url",),
+        "own",
+        "The address at which people reach the console; absent where it is not known.",
+    ),
+    Metric(
         "process_cpu_seconds_total",
         "counter",
         (),
@@ -605,7 +674,7 @@ celery-exporter (the prefix `celery_` can be changed, static labels can be added
 - `hostname` in celery-exporter's metrics is the part of the node name after `@`; workers that
   share a host share these series.
 - Workers that we cannot know about (the broker is away) have no `flower_worker_online` and no
-  `celery_worker_up`: neither 1 nor 0 would be true.
+  `celery_worker_up`: neither 1 nor 0 would be true. So it is with the lengths of queues.
 
 """
 

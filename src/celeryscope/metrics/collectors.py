@@ -17,11 +17,13 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any, Protocol
 
+from celeryscope.cluster.state import SKEW_NOISE_SECONDS
 from celeryscope.metrics.catalog import OTHER, Limits
 from celeryscope.metrics.exposition import Row
 from celeryscope.metrics.recorder import Recorder, host_of
 from celeryscope.metrics.series import shortened
-from celeryscope.model.task import RECEIVED, STATES, Task
+from celeryscope.metrics.waiting import oldest_waiting
+from celeryscope.model.task import PENDING, RECEIVED, STATES, Task
 from celeryscope.model.worker import Worker
 
 Rows = dict[str, Sequence[Row]]
@@ -35,12 +37,20 @@ class Collector(Protocol):
     def collect(self, now: float) -> Rows: ...
 
 
+class ClientView(Protocol):
+    """What we read of a process that sent tasks."""
+
+    @property
+    def skew(self) -> float | None: ...
+
+
 class StateView(Protocol):
     """What we read of `cluster.state.ClusterState`."""
 
     lock: threading.Lock
     tasks: dict[str, Task]
     workers: dict[str, Worker]
+    sent_to: dict[str, int]
     states: dict[str, int]
     totals: dict[str, int]
     duplicates: int
@@ -49,6 +59,9 @@ class StateView(Protocol):
     evicted_live: int
     workers_refused: int
     ends_unseen: int
+
+    @property
+    def clients(self) -> Mapping[str, ClientView]: ...
 
 
 class LossesView(Protocol):
@@ -97,9 +110,17 @@ WorkerStatus = Callable[[Worker, float], str]  # "online", "offline" or "unknown
 class WorkersCollector:
     """Workers: alive or not, how busy, how far off their clocks, what of theirs was lost."""
 
-    def __init__(self, *, state: StateView, status: WorkerStatus, limit: int = _LIMITS.workers):
+    def __init__(
+        self,
+        *,
+        state: StateView,
+        status: WorkerStatus,
+        inspections: Callable[[], Mapping[str, InspectionView]],
+        limit: int = _LIMITS.workers,
+    ):
         self._state = state
         self._status = status
+        self._inspections = inspections
         self._limit = limit
 
     def collect(self, now: float) -> Rows:
@@ -117,24 +138,42 @@ class WorkersCollector:
                 beyond.append(worker)
         return {
             "celeryscope_workers": [((status,), count) for status, count in statuses.items()],
-            **_workers_for_flower(judged),
+            "celeryscope_worker_processes": _processes(judged, self._inspections()),
+            **_workers_one_by_one(judged),
             **_workers_for_celery(judged),
             **_workers_of_ours(judged, beyond),
         }
 
 
-def _workers_for_flower(judged: Iterable[tuple[str, Worker, str]]) -> Rows:
+def _workers_one_by_one(judged: Iterable[tuple[str, Worker, str]]) -> Rows:
+    """What Flower tells of each worker, under its names and under ours."""
     known = [(label, worker, status) for label, worker, status in judged if status != "unknown"]
+    online: Sequence[Row] = [
+        ((label,), 1 if status == "online" else 0) for label, _, status in known
+    ]
+    running: Sequence[Row] = [
+        ((label,), _active(worker, status))
+        for label, worker, status in known
+        if worker.active is not None or status == "offline"
+    ]
     return {
-        "flower_worker_online": [
-            ((label,), 1 if status == "online" else 0) for label, _, status in known
-        ],
-        "flower_worker_number_of_currently_executing_tasks": [
-            ((label,), _active(worker, status))
-            for label, worker, status in known
-            if worker.active is not None or status == "offline"
-        ],
+        "flower_worker_online": online,
+        "celeryscope_worker_online": online,
+        "flower_worker_number_of_currently_executing_tasks": running,
+        "celeryscope_worker_tasks_running": running,
     }
+
+
+def _processes(
+    judged: Iterable[tuple[str, Worker, str]], inspections: Mapping[str, InspectionView]
+) -> Sequence[Row]:
+    rows: list[Row] = []
+    for label, worker, status in judged:
+        inspection = inspections.get(worker.hostname) if status == "online" else None
+        size = pool_size(inspection) if inspection is not None else None
+        if size is not None:
+            rows.append(((label,), size))
+    return rows
 
 
 def _workers_for_celery(judged: Iterable[tuple[str, Worker, str]]) -> Rows:
@@ -266,13 +305,47 @@ class QueuesCollector:
             for queue, depth in shown.items()
             if depth.consumers is not None
         ]
+        consuming: Sequence[Row] = [((queue,), workers[queue]) for queue in self._seen]
         return {
             "celery_queue_length": messages,
             "celeryscope_queue_messages": messages,
             "celery_active_consumer_count": consumers,
             "celeryscope_queue_consumers": consumers,
-            "celery_active_worker_count": [((queue,), workers[queue]) for queue in self._seen],
+            "celery_active_worker_count": consuming,
+            "celeryscope_queue_workers": consuming,
             "celery_active_process_count": [((queue,), processes[queue]) for queue in self._seen],
+        }
+
+
+class WaitingCollector:
+    """How long the oldest message of each queue has waited."""
+
+    def __init__(self, *, state: StateView, depths: Callable[[], Mapping[str, QueueDepthView]]):
+        """`depths()` gives what holds now: nothing while the broker cannot be asked."""
+        self._state = state
+        self._depths = depths
+
+    def collect(self, now: float) -> Rows:
+        depths = dict(self._depths())
+        with self._state.lock:
+            told = [queue for queue in self._state.sent_to if queue in depths]
+            known = {
+                queue: messages
+                for queue in told
+                if (messages := depths[queue].messages) is not None
+            }
+            pending = self._state.states.get(PENDING) and any(known.values())
+            tasks = list(self._state.tasks.values()) if pending else []
+            ahead: dict[str | None, float] = {
+                name: client.skew
+                for name, client in self._state.clients.items()
+                if client.skew is not None and abs(client.skew) > SKEW_NOISE_SECONDS
+            }
+        waits = oldest_waiting(tasks, known, ahead=ahead, now=now)
+        return {
+            "celeryscope_queue_oldest_waiting_seconds": [
+                ((_label(queue),), seconds) for queue, seconds in waits.items()
+            ]
         }
 
 
@@ -281,6 +354,18 @@ def queue_names(inspection: InspectionView) -> list[str]:
     queues = inspection.active_queues or []
     names = [queue.get("name") for queue in queues if isinstance(queue, dict)]
     return [name for name in names if isinstance(name, str)]
+
+
+def pool_size(inspection: InspectionView) -> int | None:
+    """Return how many tasks a worker can run at once, None if it did not say."""
+    pool = (inspection.stats or {}).get("pool")
+    if not isinstance(pool, dict):
+        return None
+    processes = pool.get("processes")
+    if isinstance(processes, list):
+        return len(processes)
+    most = pool.get("max-concurrency")  # of threads and greenlets
+    return most if isinstance(most, int) and not isinstance(most, bool) and most >= 0 else None
 
 
 def _pool_processes(inspection: InspectionView) -> int:
@@ -340,13 +425,17 @@ class IngestCollector:
 
 
 class BuildCollector:
-    """Which versions run."""
+    """Which versions run, and where people reach the console."""
 
-    def __init__(self, *, version: str):
+    def __init__(self, *, version: str, console_url: str | None):
         self._values = (_installed("celery"), platform.python_version(), version)
+        self._console: Sequence[Row] = [] if console_url is None else [((console_url,), 1)]
 
     def collect(self, now: float) -> Rows:
-        return {"celeryscope_build_info": [(self._values, 1)]}
+        return {
+            "celeryscope_build_info": [(self._values, 1)],
+            "celeryscope_console_info": self._console,
+        }
 
 
 def _installed(package: str) -> str:

@@ -119,16 +119,18 @@ class _Cell:
         "own_seconds",
         "prefetch",
         "values",
+        "worker",
     )
 
     def __init__(self, kind: int, node: _Node, values: Values) -> None:
         self.kind = kind
         self.node = node
         self.values = values  # (hostname, name, queue) of celery-exporter's series
-        self.flower = self.celery = self.own = _nowhere_counter
+        self.flower = self.celery = self.own = self.worker = _nowhere_counter
         self.prefetch = _nowhere_gauge
         self.flower_seconds = self.celery_seconds = self.own_seconds = _nowhere_histogram
-        self.failures: dict[str, Counter] = {}  # by class of the exception
+        # By class of the exception: celery-exporter's and ours.
+        self.failures: dict[str, tuple[Counter, Counter]] = {}
 
 
 class _Held:
@@ -211,6 +213,8 @@ class Recorder:
             "celery_task_queue_wait_time", celery_wait_buckets or celery_buckets
         )
         self._own_events = self._family("celeryscope_task_events_total", Counter)
+        self._own_failures = self._family("celeryscope_task_failures_total", Counter)
+        self._worker_events = self._family("celeryscope_worker_task_events_total", Counter)
         self._own_wait = self._histograms("celeryscope_task_wait_seconds", own_buckets)
         self._own_runtime = self._histograms("celeryscope_task_runtime_seconds", own_buckets)
 
@@ -298,6 +302,7 @@ class Recorder:
                 cell.flower.value += 1
                 cell.celery.value += 1
                 cell.own.value += 1
+                cell.worker.value += 1
                 cell.node.seen = now
                 kind = cell.kind
                 if kind:
@@ -334,7 +339,7 @@ class Recorder:
                         if unannounced:
                             unannounced.pop(name, None)
                     else:
-                        self._failure(cell, exception_class(event.exception), now).value += 1
+                        self._count_failure(cell, exception_class(event.exception), now)
                 if waiting and (entry := waiting.pop(task.uuid, None)):
                     self._settle(entry, name, queue, now)
             if waiting:
@@ -343,10 +348,11 @@ class Recorder:
     # --------------------------------------------------- the same, one half at a time
 
     def _count_named(self, held: _Held, task: Task, name: str, now: float) -> None:
-        """Count what needs only the task's name: Flower's series."""
+        """Count what needs only the task's name: Flower's series, and ours of the worker."""
         name = held.name = held.name or name
         cell = self._cell((held.hostname, held.type, name, None), now)
         cell.flower.value += 1
+        cell.worker.value += 1
         if cell.kind == _STARTED and task.received is not None and not task.eta:
             cell.prefetch.value = max(0.0, held.timestamp - task.received)
         elif cell.kind == _SUCCEEDED:
@@ -355,7 +361,7 @@ class Recorder:
         held.named = True
 
     def _count_queued(self, held: _Held, task: Task, name: str, queue: str, now: float) -> None:
-        """Count what needs the queue too: celery-exporter's series and ours."""
+        """Count what needs the queue too: celery-exporter's series and the rest of ours."""
         name = held.name or name
         cell = self._cell((held.hostname, held.type, name, queue), now)
         cell.celery.value += 1
@@ -365,7 +371,7 @@ class Recorder:
             _observe(cell.celery_seconds, seconds)
             _observe(cell.own_seconds, seconds)
         elif cell.kind == _FAILED:
-            self._failure(cell, held.exception, now).value += 1
+            self._count_failure(cell, held.exception, now)
 
     # ------------------------------------------------------------ events that wait
 
@@ -481,6 +487,8 @@ class Recorder:
         host = node.host
         cell = _Cell(_KINDS.get(type_, _PLAIN), node, (host.name, name, queue or ""))
         self._connect_flower(cell, node, type_, name, now)
+        if cell.kind != _SENT:
+            cell.worker = self._of_worker(node, type_, now)
         if queue is not None:
             self._connect_celery(cell, host, type_, now)
             self._connect_own(cell, type_, (queue, name), now)
@@ -518,20 +526,38 @@ class Recorder:
                 owner = host.sent if event == "task-sent" else host.series
                 family.child(("", *values) if event == "task-failed" else values, now, owner)
 
-    def _failure(self, cell: _Cell, exception: str, now: float) -> Counter:
+    def _of_worker(self, node: _Node, type_: str, now: float) -> Counter:
+        """Return the series of a worker's events of one type; all are made: rates need the zero."""
+        family = self._worker_events
+        if family is not None:
+            for event in TASK_EVENTS:
+                if event != "task-sent" and family.has_room:
+                    family.child((event, node.label), now, node.series)
+        return _child(family, (type_, node.label), now, node.series, _nowhere_counter)
+
+    def _count_failure(self, cell: _Cell, exception: str, now: float) -> None:
         found = cell.failures.get(exception)
         if found is None:
-            crowded = self._crowded
-            label = self._exceptions.admit(exception)
-            found = _child(
+            found = self._failures(cell, exception, now)
+        for counter in found:
+            counter.value += 1
+
+    def _failures(self, cell: _Cell, exception: str, now: float) -> tuple[Counter, Counter]:
+        crowded = self._crowded
+        label = self._exceptions.admit(exception)
+        host, name, queue = cell.values
+        found = (
+            _child(
                 self._by_type["task-failed"],
-                (label, *cell.values),
+                (label, host, name, queue),
                 now,
                 cell.node.host.series,
                 _nowhere_counter,
-            )
-            if self._crowded == crowded and label == exception:
-                cell.failures[exception] = found
+            ),
+            _child(self._own_failures, (label, queue, name), now, None, _nowhere_counter),
+        )
+        if self._crowded == crowded and label == exception:
+            cell.failures[exception] = found
         return found
 
     def _connect_own(self, cell: _Cell, type_: str, values: Values, now: float) -> None:

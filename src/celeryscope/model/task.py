@@ -6,6 +6,8 @@ cost more than everything else in the fold); everyone else only reads.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import msgspec
 
 PENDING = "PENDING"
@@ -84,3 +86,14 @@ class Task(msgspec.Struct, gc=False):
         if self.started is None or self.state not in (FAILURE, RETRY, REVOKED):
             return None
         return max(0.0, self.state_at - self.started)
+
+
+def epoch(iso: str) -> float | None:
+    """Epoch seconds of an ISO 8601 time; one without a zone is UTC, as Celery sends it."""
+    try:
+        at = datetime.fromisoformat(iso)
+    except ValueError:
+        return None
+    if at.tzinfo is None:
+        at = at.replace(tzinfo=UTC)
+    return at.timestamp()

@@ -250,6 +250,7 @@ class Hub:
         hello = console.LiveHello(
             server=self._server,
             version=services.version,
+            grafana_url=services.grafana_url,
             now=services.clock(),
             topics=[topic for topic, tick in client.topics.items() if tick],
             views=[text for text, tick in client.view_ticks.items() if tick],

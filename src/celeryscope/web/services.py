@@ -151,6 +151,7 @@ class Services(Vitals):
     worker_status: Callable[[Worker, float], Status]  # the worker, now
     version: str
     started_at: float  # epoch seconds
+    grafana_url: str | None = None  # a Grafana that has our dashboards; no slash at its end
     clock: Callable[[], float] = time.time
     refresh_timeout_seconds: float = 5.0  # at most, for `?refresh=1`
     activity: Activity = field(default_factory=Activity)

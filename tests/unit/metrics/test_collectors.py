@@ -18,7 +18,9 @@ from celeryscope.metrics.collectors import (
     ProcessCollector,
     QueuesCollector,
     TasksCollector,
+    WaitingCollector,
     WorkersCollector,
+    pool_size,
     queue_names,
 )
 from celeryscope.metrics.recorder import sole_queue
@@ -53,13 +55,21 @@ def inspection(*queues: str, processes: int = 0) -> SimpleNamespace:
     )
 
 
+def workers_collector(
+    feed: Feed, status: Callable[[Worker, float], str], **options: Any
+) -> WorkersCollector:
+    return WorkersCollector(
+        state=feed.state, status=status, inspections=options.pop("inspections", dict), **options
+    )
+
+
 # ------------------------------------------------------------------ workers
 
 
 def test_workers_are_up_or_down_and_absent_while_we_cannot_know() -> None:
     feed = Feed()
     feed.send(heartbeat("up@a"), heartbeat("down@b"), heartbeat("dark@c"))
-    collector = WorkersCollector(state=feed.state, status=statuses(down="offline", dark="unknown"))
+    collector = workers_collector(feed, statuses(down="offline", dark="unknown"))
     assert read(collector, "flower_worker_online") == {("up@a",): 1, ("down@b",): 0}
     assert read(collector, "celery_worker_up") == {("a",): 1, ("b",): 0}
     assert read(collector, "celeryscope_workers") == {
@@ -71,7 +81,7 @@ def test_the_running_tasks_are_those_of_the_last_heartbeat_and_none_for_a_dead_w
     feed = Feed()
     feed.send(heartbeat("w1@a", active=3), heartbeat("down@b", active=2))
     feed.send(feed.started(hostname="silent@c"))
-    collector = WorkersCollector(state=feed.state, status=statuses(down="offline"))
+    collector = workers_collector(feed, statuses(down="offline"))
     name = "flower_worker_number_of_currently_executing_tasks"
     assert read(collector, name) == {("w1@a",): 3, ("down@b",): 0}
     assert read(collector, "celery_worker_tasks_active") == {("a",): 3, ("b",): 0, ("c",): 0}
@@ -82,7 +92,7 @@ def test_a_host_is_up_while_one_of_its_workers_is() -> None:
     feed.send(
         heartbeat("w1@a", active=1), heartbeat("down@a", active=5), heartbeat("w3@a", active=2)
     )
-    collector = WorkersCollector(state=feed.state, status=statuses(down="offline"))
+    collector = workers_collector(feed, statuses(down="offline"))
     assert read(collector, "celery_worker_up") == {("a",): 1}
     assert read(collector, "celery_worker_tasks_active") == {("a",): 3}
 
@@ -90,7 +100,7 @@ def test_a_host_is_up_while_one_of_its_workers_is() -> None:
 def test_a_negative_number_of_running_tasks_is_none() -> None:
     feed = Feed()
     feed.send(heartbeat("w1@a", active=-3))
-    collector = WorkersCollector(state=feed.state, status=statuses())
+    collector = workers_collector(feed, statuses())
     assert read(collector, "celery_worker_tasks_active") == {("a",): 0}
 
 
@@ -99,7 +109,7 @@ def test_restarts_losses_and_clock_skew_of_each_worker() -> None:
     feed.send(heartbeat(WORKER))
     worker = feed.state.workers[WORKER]
     worker.restarts, worker.lost, worker.skew = 2, 7, -1.5
-    collector = WorkersCollector(state=feed.state, status=statuses())
+    collector = workers_collector(feed, statuses())
     assert read(collector, "celeryscope_worker_restarts_total") == {(WORKER,): 2}
     assert read(collector, "celeryscope_worker_lost_events_total") == {(WORKER,): 7}
     assert read(collector, "celeryscope_worker_clock_skew_seconds") == {(WORKER,): -1.5}
@@ -113,7 +123,7 @@ def test_past_the_limit_workers_share_one_series() -> None:
     feed.send(*(heartbeat(f"w{number}@a") for number in range(5)))
     for worker in feed.state.workers.values():
         worker.lost = 1
-    collector = WorkersCollector(state=feed.state, status=statuses(), limit=2)
+    collector = workers_collector(feed, statuses(), limit=2)
     assert read(collector, "celeryscope_worker_lost_events_total") == {
         ("w0@a",): 1, ("w1@a",): 1, (OTHER,): 3,
     }  # fmt: skip
@@ -124,13 +134,71 @@ def test_a_retired_worker_has_no_series() -> None:
     feed = Feed()
     feed.send(heartbeat("w1@a"), heartbeat("gone@b"))
     feed.state.workers["gone@b"].retired = True
-    rows = WorkersCollector(state=feed.state, status=statuses()).collect(0.0)
-    assert read(WorkersCollector(state=feed.state, status=statuses()), "celeryscope_workers")[
+    rows = workers_collector(feed, statuses()).collect(0.0)
+    assert read(workers_collector(feed, statuses()), "celeryscope_workers")[
         "online",
     ] == 1  # fmt: skip
     assert not [
         values for name in rows for values, _ in rows[name] if values in {("gone@b",), ("b",)}
     ]
+
+
+@pytest.mark.parametrize(
+    ("ours", "flowers"),
+    [
+        ("celeryscope_worker_online", "flower_worker_online"),
+        (
+            "celeryscope_worker_tasks_running",
+            "flower_worker_number_of_currently_executing_tasks",
+        ),
+    ],
+)
+def test_our_set_says_of_each_worker_what_flowers_does(ours: str, flowers: str) -> None:
+    feed = Feed()
+    feed.send(
+        heartbeat("up@a", active=3), heartbeat("down@b", active=2), heartbeat("dark@c", active=1)
+    )
+    collector = workers_collector(feed, statuses(down="offline", dark="unknown"))
+    assert read(collector, ours) == read(collector, flowers)
+    assert read(collector, ours)["down@b",] == 0
+    assert ("dark@c",) not in read(collector, ours)
+
+
+def test_a_workers_processes_are_told_while_it_is_online_and_has_answered() -> None:
+    feed = Feed()
+    feed.send(*(heartbeat(f"{name}@a") for name in ("up", "down", "dark", "mute")))
+    collector = workers_collector(
+        feed,
+        statuses(down="offline", dark="unknown"),
+        inspections=lambda: {
+            f"{name}@a": inspection(processes=4) for name in ("up", "down", "dark", "stranger")
+        },
+    )
+    assert read(collector, "celeryscope_worker_processes") == {("up@a",): 4}
+
+
+@pytest.mark.parametrize(
+    ("pool", "size"),
+    [
+        ({"max-concurrency": 8, "processes": [11, 12]}, 2),  # prefork, scaled down
+        ({"max-concurrency": 4, "threads": 2}, 4),
+        ({"max-concurrency": 1, "processes": [11]}, 1),  # solo
+        ({"max-concurrency": 1000}, 1000),  # gevent
+        ({"max-concurrency": None}, None),
+        ({"max-concurrency": True}, None),
+        ({"max-concurrency": "8"}, None),
+        ({"max-concurrency": -1}, None),
+        ({"processes": "N/A"}, None),
+        ([1], None),
+        (None, None),
+    ],
+)
+def test_the_size_of_a_pool_is_what_the_worker_said_of_it(pool: Any, size: int | None) -> None:
+    assert pool_size(SimpleNamespace(stats={"pool": pool}, active_queues=None)) == size
+
+
+def test_a_worker_without_stats_has_no_pool_size() -> None:
+    assert pool_size(SimpleNamespace(stats=None, active_queues=None)) is None
 
 
 # ------------------------------------------------------------------ tasks
@@ -205,7 +273,9 @@ def test_workers_and_processes_are_counted_for_each_queue_they_consume() -> None
     )
     assert read(collector, "celery_active_worker_count") == {("celery",): 1, ("mail",): 2}
     assert read(collector, "celery_active_process_count") == {("celery",): 4, ("mail",): 6}
+    assert read(collector, "celeryscope_queue_workers") == {("celery",): 1, ("mail",): 2}
     alive.discard("w1@a")
+    assert read(collector, "celeryscope_queue_workers") == {("celery",): 0, ("mail",): 1}
     assert read(collector, "celery_active_worker_count") == {("celery",): 0, ("mail",): 1}
     assert read(collector, "celery_active_process_count") == {("celery",): 0, ("mail",): 2}
 
@@ -218,6 +288,54 @@ def test_queues_have_a_limit() -> None:
         limit=3,
     )
     assert len(read(collector, "celery_queue_length")) == 3
+
+
+def waiting(feed: Feed, **depths: int | None) -> dict[str, float]:
+    """What is told of the oldest messages, by queue, when the queues are that full."""
+    collector = WaitingCollector(
+        state=feed.state, depths=lambda: {name: depth(d) for name, d in depths.items()}
+    )
+    rows = read(collector, "celeryscope_queue_oldest_waiting_seconds", feed.now)
+    return {queue: seconds for (queue,), seconds in rows.items()}
+
+
+def test_the_oldest_message_is_told_only_where_events_and_the_depth_are() -> None:
+    feed = Feed()
+    feed.each(feed.sent("u1", queue="mail"), feed.sent("u2", queue="unread"))
+    feed.each(feed.sent("u3", queue="gone"), feed.received("u4"))
+    feed.now += 7
+    assert waiting(feed, mail=1, unread=None, celery=1) == {"mail": 7}
+
+
+def test_the_wait_is_by_our_clock_however_wrong_the_senders_is() -> None:
+    feed = Feed()
+    feed.send(feed.sent("u1", queue="mail", timestamp=feed.now + 3600, hostname="ahead@a"))
+    feed.send(feed.sent("u2", queue="jobs", timestamp=feed.now - 3600, hostname="behind@b"))
+    feed.now += 10
+    assert waiting(feed, mail=1, jobs=1) == {"mail": 10, "jobs": 10}
+
+
+def test_a_delivery_that_took_a_moment_is_no_wrong_clock() -> None:
+    feed = Feed()
+    feed.send(feed.sent("u1", queue="mail", timestamp=feed.now - 0.3))
+    feed.now += 10
+    assert waiting(feed, mail=1) == {"mail": pytest.approx(10.3)}
+
+
+def test_tasks_are_not_walked_through_while_nothing_waits() -> None:
+    class Guarded(dict[str, Any]):
+        def values(self) -> Any:
+            raise AssertionError("they were walked through")
+
+    feed = Feed()
+    feed.send(feed.sent("u1", queue="mail"))
+    feed.state.tasks = Guarded(feed.state.tasks)
+    assert waiting(feed, mail=0) == {"mail": 0}
+    feed.each(feed.received("u1"), feed.started("u1"))
+    assert waiting(feed, mail=1) == {}
+    feed.send(feed.sent("u2", queue="mail"))
+    with pytest.raises(AssertionError, match="walked"):
+        waiting(feed, mail=1)
 
 
 @pytest.mark.parametrize(
@@ -284,8 +402,21 @@ def test_without_proc_only_what_the_system_tells_is_there(tmp_path: Path) -> Non
     assert set(rows) == {"process_cpu_seconds_total", "process_max_fds"}
 
 
+@pytest.mark.parametrize(
+    ("url", "told"), [("https://celery.example/scope", [(("https://celery.example/scope",), 1)]),
+                      (None, [])],
+)  # fmt: skip
+def test_the_address_of_the_console_is_told_where_there_is_one(
+    url: str | None, told: list[Any]
+) -> None:
+    collector = BuildCollector(version="1", console_url=url)
+    assert collector.collect(0.0)["celeryscope_console_info"] == told
+
+
 def test_the_build_is_told_with_its_version() -> None:
-    ((values, value),) = BuildCollector(version="1.2.3").collect(0.0)["celeryscope_build_info"]
+    ((values, value),) = BuildCollector(version="1.2.3", console_url=None).collect(0.0)[
+        "celeryscope_build_info"
+    ]
     assert dict(zip(METRIC["celeryscope_build_info"].labels, values, strict=True))["version"] == (
         "1.2.3"
     )

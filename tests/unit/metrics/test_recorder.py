@@ -101,6 +101,91 @@ def test_failures_are_counted_by_the_class_of_the_exception() -> None:
     assert feed.total(failed) == 3
 
 
+@pytest.mark.parametrize("sets", [("own",), ("own", "celery"), ("own", "flower", "celery")])
+def test_our_failures_are_counted_by_exception_whichever_other_sets_are_on(
+    sets: tuple[str, ...],
+) -> None:
+    feed = Feed(catalog=Catalog(sets=sets))
+    for uuid, name, exception in (
+        ("u1", "a.add", "KeyError('x')"),
+        ("u2", "a.add", "KeyError('y')"),
+        ("u3", "a.add", "?!"),
+        ("u4", "a.mul", "KeyError('z')"),
+    ):
+        feed.each(feed.sent(uuid, name), feed.failed(uuid, exception=exception))
+    feed.each(feed.sent("u5"), feed.event("task-retried", "u5", exception="KeyError('later')"))
+    failed = "celeryscope_task_failures_total"
+    assert feed.value(failed, exception="KeyError", task="a.add", queue="q") == 2
+    assert feed.value(failed, exception="UnknownException", task="a.add", queue="q") == 1
+    assert feed.value(failed, exception="KeyError", task="a.mul", queue="q") == 1
+    assert feed.total(failed) == 4
+
+
+def test_a_failure_that_had_to_wait_for_its_queue_is_counted_once() -> None:
+    feed = Feed()
+    feed.each(feed.failed(), feed.received())
+    assert feed.total("celeryscope_task_failures_total") == 0
+    feed.send(feed.sent(queue="mail"))
+    assert feed.total("celeryscope_task_failures_total", exception="KeyError", queue="mail") == 1
+    assert feed.total("celeryscope_task_failures_total") == 1
+
+
+def test_past_the_limit_exceptions_of_ours_share_one_series() -> None:
+    feed = Feed(limits=Limits(exceptions=2))
+    for number in range(5):
+        feed.each(feed.sent(f"u{number}"), feed.failed(f"u{number}", exception=f"E{number}()"))
+    failed = "celeryscope_task_failures_total"
+    assert feed.total(failed, exception="E0") == feed.total(failed, exception="E1") == 1
+    assert feed.total(failed, exception=OTHER) == 3
+    assert feed.recorder.overflow()["exception"] == 3
+
+
+def test_failures_stay_when_the_worker_that_told_them_is_gone() -> None:
+    feed = Feed()
+    feed.each(feed.sent(), feed.received(), feed.failed())
+    feed.recorder.retire_worker(WORKER)
+    assert feed.total("celeryscope_task_failures_total", exception="KeyError") == 1
+
+
+def test_the_events_of_a_worker_are_counted_by_type_and_shown_at_zero() -> None:
+    feed = Feed()
+    feed.run("u1")
+    feed.run("u2", hostname="w2@web2")
+    feed.each(feed.sent("u3"), feed.failed("u3"))
+    counted = {
+        (labels["worker"], labels["type"]): value
+        for (name, pairs), value in feed.samples().items()
+        if name == "celeryscope_worker_task_events_total" and (labels := dict(pairs))
+    }
+    of_workers = set(TASK_EVENTS) - {"task-sent"}
+    assert set(counted) == {(w, type_) for w in (WORKER, "w2@web2") for type_ in of_workers}
+    assert {key for key, value in counted.items() if value} == {
+        *((w, f"task-{what}") for w in (WORKER, "w2@web2")
+          for what in ("received", "started", "succeeded")),
+        (WORKER, "task-failed"),
+    }  # fmt: skip
+    assert sum(counted.values()) == 7
+
+
+def test_the_events_of_a_worker_go_with_it_and_begin_at_zero_when_it_returns() -> None:
+    feed = Feed()
+    feed.run("u1")
+    feed.recorder.retire_worker(WORKER)
+    assert feed.total("celeryscope_worker_task_events_total") == 0
+    feed.run("u2")
+    counted = feed.total("celeryscope_worker_task_events_total", type="task-succeeded")
+    assert counted == 1
+
+
+def test_past_the_limit_workers_events_share_one_series_for_each_type() -> None:
+    feed = Feed(limits=Limits(workers=1))
+    for number in range(4):
+        feed.run(f"u{number}", hostname=f"w{number}@web{number}")
+    name = "celeryscope_worker_task_events_total"
+    assert feed.value(name, worker="w0@web0", type="task-succeeded") == 1
+    assert feed.value(name, worker=OTHER, type="task-succeeded") == 3
+
+
 @pytest.mark.parametrize(
     ("text", "name"),
     [
@@ -356,7 +441,10 @@ def assert_exact(feed: Feed, truth: Truth) -> None:
     flower: Counter[tuple[str, str, str]] = Counter()
     celery: Counter[tuple[str, str, str, str]] = Counter()
     own: Counter[tuple[str, str, str]] = Counter()
+    workers: Counter[tuple[str, str]] = Counter()
     for (type_, task, queue, sender), count in truth.items():
+        if type_ != "task-sent":
+            workers[type_, sender] += count
         flower[type_, task, sender] += count
         celery[type_, task, queue, host_of(sender)] += count
         own[type_, task, queue] += count
@@ -366,6 +454,12 @@ def assert_exact(feed: Feed, truth: Truth) -> None:
     for (type_, task, queue), count in own.items():
         labels = {"type": type_, "task": task, "queue": queue}
         assert total(read, "celeryscope_task_events_total", **labels) == count
+    for (type_, worker), count in workers.items():
+        labels = {"type": type_, "worker": worker}
+        assert total(read, "celeryscope_worker_task_events_total", **labels) == count
+    assert total(read, "celeryscope_worker_task_events_total") == sum(workers.values())
+    failed = sum(count for key, count in truth.items() if key[0] == "task-failed")
+    assert total(read, "celeryscope_task_failures_total") == failed
     succeeded = sum(count for key, count in truth.items() if key[0] == "task-succeeded")
     for name in ("flower_task_runtime_seconds", "celery_task_runtime"):
         assert total(read, f"{name}_count") == succeeded

@@ -18,6 +18,7 @@ from celeryscope.metrics.collectors import (
     QueuesCollector,
     Rows,
     TasksCollector,
+    WaitingCollector,
     WorkersCollector,
 )
 from celeryscope.metrics.registry import Metrics
@@ -30,14 +31,18 @@ def full(feed: Feed) -> Metrics:
     """Make a registry with everything that can stand on the page."""
     losses = Accounting()
     losses.reject("bad_json")
+
+    def depths() -> dict[str, Any]:
+        return {"q1": depth(3, 1), "q2": depth(0)}
+
+    def inspections() -> dict[str, Any]:
+        return {"w1@host0": inspection("q1", processes=2)}
+
     collectors: list[Collector] = [
-        WorkersCollector(state=feed.state, status=statuses()),
+        WorkersCollector(state=feed.state, status=statuses(), inspections=inspections),
         TasksCollector(state=feed.state, recorder=feed.recorder),
-        QueuesCollector(
-            depths=lambda: {"q1": depth(3, 1)},
-            inspections=lambda: {"w1@host0": inspection("q1", processes=2)},
-            online=lambda hostname: True,
-        ),
+        QueuesCollector(depths=depths, inspections=inspections, online=lambda hostname: True),
+        WaitingCollector(state=feed.state, depths=depths),
         IngestCollector(
             state=feed.state,
             losses=losses,
@@ -45,7 +50,7 @@ def full(feed: Feed) -> Metrics:
             connected=lambda: True,
             recorder=feed.recorder,
         ),
-        BuildCollector(version="1.0"),
+        BuildCollector(version="1.0", console_url="http://127.0.0.1:5555"),
         ProcessCollector(),
     ]
     return Metrics(recorder=feed.recorder, collectors=collectors, clock=lambda: feed.now)

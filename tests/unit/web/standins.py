@@ -122,6 +122,7 @@ class Cluster:
             render_metrics=self._render,
             ready=lambda: self.is_ready,
             version="9.9.9",
+            grafana_url="https://grafana.example",
             started_at=NOW - 100,
             clock=lambda: self.now,
             refresh_timeout_seconds=0.2,

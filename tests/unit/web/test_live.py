@@ -153,6 +153,7 @@ async def test_a_stream_begins_with_hello_and_everything(cluster: Cluster) -> No
         await page.until(lambda: len(page.frames()) == 1)
         (kind, hello), (_, frame) = page.events()
         assert (kind, hello.version, hello.now) == ("hello", "9.9.9", NOW)
+        assert hello.grafana_url == frame.overview.grafana_url == "https://grafana.example"
         every = {name for name in Overview.__struct_fields__ if name != "now"}
         assert set(msgspec.json.decode(msgspec.json.encode(frame.overview))) == every
         assert [row.hostname for row in frame.workers.set] == [WORKER]

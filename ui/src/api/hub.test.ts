@@ -56,6 +56,7 @@ const want = (topics: Topic[], hidden = false, views: string[] = []): FromTab =>
 const hello = (server = 'one', topics: Topic[] = [], views: string[] = []) => ({
   server,
   version: '1',
+  grafana_url: 'https://grafana.example',
   now: 1,
   topics,
   views,
@@ -80,7 +81,10 @@ beforeEach(() => {
       if (!answers) return Promise.reject(new Error());
       return Promise.resolve({ tasks: part('a').rows, total: 1, in_memory: 3, facets: null });
     },
-    overview: () => (answers ? Promise.resolve({ now: 1, started_at: 5, version: '1' }) : Promise.reject(new Error())),
+    overview: () =>
+      answers
+        ? Promise.resolve({ now: 1, started_at: 5, version: '1', grafana_url: 'https://grafana.example' })
+        : Promise.reject(new Error()),
     workers: () =>
       Promise.resolve({
         workers: [{ hostname: 'w', status: 'online', running: 2, concurrency: 4, lost: 0 }],
@@ -366,6 +370,9 @@ describe('the link is', () => {
     stream().onerror?.();
     await vi.advanceTimersByTimeAsync(10);
     expect(tab.link).toBe('polling');
+    expect(tab.heard.filter(({ kind }) => kind === 'hello')).toMatchObject([
+      { hello: { version: '1', grafana_url: 'https://grafana.example' } },
+    ]);
     const told = () => tab.heard.flatMap((said) => (said.kind === 'frame' ? [said.frame] : []));
     expect(told()[0]).toMatchObject({ overview: { started_at: 5 }, views: { '': { total: 1 } } });
     expect(told()[0]?.grid?.set).toEqual([['w', 'online', 2, 4, 0]]);

@@ -285,10 +285,10 @@ export class Hub {
       }
       // Without a stream there is no server id; the start time of the process tells it as well.
       const server = `started ${overview.started_at}`;
-      const { version, now } = overview;
+      const { version, grafana_url, now } = overview;
       // A round is whole, and no stream goes on from it.
       this.#last = '';
-      this.#hear({ server, version, now, topics: [], views: [] });
+      this.#hear({ server, version, grafana_url, now, topics: [], views: [] });
       const parts = views.flatMap((view, index) => {
         const answer = answers[index];
         return answer ? [[view, this.#asPart(view, answer)] as const] : [];

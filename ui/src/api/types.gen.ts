@@ -182,6 +182,7 @@ export interface components {
         Overview: {
             now: number;
             version: string;
+            grafana_url: string | null;
             started_at: number;
             broker: components["schemas"]["Broker"];
             ingest: components["schemas"]["Ingest"];
@@ -670,6 +671,7 @@ export interface components {
         LiveHello: {
             server: string;
             version: string;
+            grafana_url: string | null;
             now: number;
             topics: string[];
             views: string[];
@@ -690,6 +692,7 @@ export interface components {
         /** OverviewChanges */
         OverviewChanges: {
             version?: string;
+            grafana_url?: string | null;
             started_at?: number;
             broker?: components["schemas"]["Broker"];
             ingest?: components["schemas"]["Ingest"];

@@ -32,6 +32,7 @@ const PATHS = {
   columns: 'M3 5h18v14H3zM9 5v14M15 5v14',
   left: 'M15 5l-7 7 7 7',
   expand: 'M14 4h6v6M20 4l-7 7M10 20H4v-6M4 20l7-7',
+  outside: 'M13 4h7v7M20 4l-9 9M18 14.5V20H4V6h5.5',
   question: 'M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM9.5 9.5a2.5 2.5 0 1 1 3.6 2.2c-.7.4-1.1.9-1.1 1.8M12 16.8h.01',
   exclude: 'M12 4a8 8 0 1 0 0 16 8 8 0 0 0 0-16zM6.5 6.5l11 11',
   filterOff: 'M6 6l12 12M18 6L6 18',

@@ -16,6 +16,7 @@ function cluster({ ingest, workers, ...more }: More = {}): Overview {
   return {
     now: NOW,
     version: '1',
+    grafana_url: null,
     started_at: NOW - 3600,
     broker: { transport: 'redis', url: 'redis://', state: 'connected', since: NOW - 3600, error: null, hint: null },
     ingest: {

@@ -4,7 +4,9 @@ import type { Activity, Frame, Hello, Overview, TaskRow, WorkerRow } from '~/api
 
 import { EMPTY, type LiveState, MOST_ROWS, type View, apply, greet, restrict } from './live-state';
 
-const HELLO: Hello = { server: 'one', version: '1', now: 10, topics: [], views: [] };
+const HELLO: Hello = {
+  server: 'one', version: '1', grafana_url: null, now: 10, topics: [], views: [],
+};
 const overview = (facts: Partial<Overview>) => facts as Frame['overview'];
 const workers = (...names: string[]) => names.map((hostname) => ({ hostname }) as WorkerRow);
 const row = (uuid: string, state = 'SUCCESS') => ({ uuid, state }) as TaskRow;
@@ -209,8 +211,10 @@ describe('a view', () => {
 
 it('forgets everything when another server process answers', () => {
   const before = after({ now: 11, overview: overview({ running: 1 }), views: { '': part() } });
-  const state = greet(before, { ...HELLO, server: 'two', version: '2', now: 1, topics: ['overview'] });
-  expect(state).toEqual({ ...EMPTY, server: 'two', version: '2', now: 1 });
+  const state = greet(before, {
+    ...HELLO, server: 'two', version: '2', grafana_url: 'http://g', now: 1, topics: ['overview'],
+  });
+  expect(state).toEqual({ ...EMPTY, server: 'two', version: '2', grafana: 'http://g', now: 1 });
 });
 
 it('keeps everything when the same server process answers again', () => {

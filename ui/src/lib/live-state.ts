@@ -36,6 +36,7 @@ export interface View {
 export interface LiveState {
   server: string | null; // the server process that told this
   version: string | null;
+  grafana: string | null; // the Grafana that has our dashboards, if there is one
   now: number | null; // its clock, as of the last message
   overview: Overview | null;
   workers: ReadonlyMap<string, WorkerRow> | null;
@@ -48,6 +49,7 @@ export interface LiveState {
 export const EMPTY: LiveState = {
   server: null,
   version: null,
+  grafana: null,
   now: null,
   overview: null,
   workers: null,
@@ -64,6 +66,7 @@ export function greet(state: LiveState, hello: Hello): LiveState {
     ...kept,
     server: hello.server,
     version: hello.version,
+    grafana: hello.grafana_url,
     now: hello.now,
     fresh: {
       // One that had not come whole yet cannot go on.

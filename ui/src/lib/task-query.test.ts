@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 
+import { canonical } from './query-language';
 import { direction, nextSort, readTaskSearch, stripped, translated } from './task-query';
+import { parseSearch } from './url';
 
 describe('an address', () => {
   it('is read without its defaults', () => {
@@ -42,6 +44,31 @@ describe('an address with a parameter a field', () => {
   it('is told from one of today', () => {
     expect(translated({ query: 'x', sort: 'name', task: 'u' })).toBeNull();
     expect(translated({ state: '', search: ' ' })).toBeNull();
+  });
+});
+
+// As Grafana's data links are written: it fills in names, percent-encoded or not.
+describe('a link from elsewhere', () => {
+  it.each([
+    ['query=name:app.bill+state:failure', 'name:app.bill state:failure'],
+    ['query=name%3Aapp.bill%20state%3Afailure', 'name:app.bill state:failure'],
+    ['query=name:%22app%2Ebill%22%20state:failure', 'name:"app.bill" state:failure'],
+    ['query=name:"my task (1), 50 %25*"', 'name:"my task (1), 50 %*"'],
+    ['query=worker:"celery%40web1"&from=now-1h', 'worker:"celery@web1"'],
+    ['query=exception:"KeyError("*%20queue:"mail"', 'exception:"KeyError("* queue:"mail"'],
+    ['query=name:"a"%20since:2026-11-23T03:00:00.000Z', 'name:"a" since:2026-11-23T03:00:00.000Z'],
+  ])('%s asks for %s', (address, query) => {
+    expect(translated(parseSearch(address))).toBeNull();
+    expect(readTaskSearch(parseSearch(address))).toEqual({ query });
+    expect(canonical(query)).not.toBeNull();
+  });
+
+  it.each([
+    ['name=app.bill&state=FAILURE', 'state:failure name:app.bill'],
+    ['name=a%22b%5Cc%20d%2A%26&state=FAILURE', String.raw`state:failure name:"a\"b\\c d*&"`],
+  ])('%s needs no quotes of its own', (address, query) => {
+    expect(translated(parseSearch(address))).toEqual({ query });
+    expect(canonical(query)).not.toBeNull();
   });
 });
 

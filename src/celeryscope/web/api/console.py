@@ -167,6 +167,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
 
     now: float
     version: str
+    grafana_url: str | None  # where our dashboards are, with no slash at its end
     started_at: float
     broker: Broker
     ingest: Ingest
@@ -371,6 +372,7 @@ class LiveHello(msgspec.Struct, frozen=True, kw_only=True):
 
     server: str  # another one means that the server was started again
     version: str
+    grafana_url: str | None  # where our dashboards are, with no slash at its end
     now: float
     # What goes on where `resume` left it; all else begins anew, with everything.
     topics: list[str]
@@ -493,6 +495,7 @@ def overview(services: Services, _path: Mapping[str, str], _query: NoQuery) -> O
     return Overview(
         now=now,
         version=services.version,
+        grafana_url=services.grafana_url,
         started_at=services.started_at,
         broker=services.broker(),
         ingest=_ingest(services, now, workers, totals),

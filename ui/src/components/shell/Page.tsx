@@ -1,7 +1,9 @@
 import { type ReactNode, use, useEffect } from 'react';
 
+import type { Board } from '~/lib/grafana';
 import { inTitle, isGrave } from '~/lib/trouble';
 
+import { GrafanaLink } from '../GrafanaLink';
 import { BrokerChip, LinkChip } from './Chips';
 import styles from './Shell.module.css';
 import { ThemeButton } from './ThemeButton';
@@ -11,11 +13,12 @@ interface PageProps {
   title: string; // of the browser's tab
   heading?: ReactNode; // of the page, when it is more than the title
   parent?: ReactNode; // a link up
+  grafana?: Board; // the dashboard over the same thing
   children: ReactNode;
 }
 
 /** One page: its title, the state of the line, and the content. */
-export function Page({ title, heading = title, parent, children }: PageProps) {
+export function Page({ title, heading = title, parent, grafana, children }: PageProps) {
   const trouble = use(TroubleContext);
   useEffect(() => {
     document.title = inTitle(title, trouble);
@@ -41,6 +44,7 @@ export function Page({ title, heading = title, parent, children }: PageProps) {
           <h1 tabIndex={-1}>{heading}</h1>
         </div>
         <div className={styles.chips}>
+          {grafana && <GrafanaLink of={grafana} />}
           <BrokerChip />
           <LinkChip />
           <ThemeButton />

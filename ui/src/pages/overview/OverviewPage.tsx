@@ -42,7 +42,7 @@ export function OverviewPage() {
     return cellSize(online + offline + unknown) === 'small';
   });
   return (
-    <Page title="Overview">
+    <Page title="Overview" grafana={{ board: 'overview' }}>
       <Verdict />
       <Strip />
       <div className={styles.grid} data-many={many || undefined}>

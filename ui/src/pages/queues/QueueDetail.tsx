@@ -9,6 +9,7 @@ import { ChartPanel } from '~/charts/ChartPanel';
 import type { Line as ChartLine } from '~/charts/TimeChart';
 import { IconButton } from '~/components/Button';
 import { DoorLink } from '~/components/DoorLink';
+import { GrafanaLink } from '~/components/GrafanaLink';
 import { Meter } from '~/components/Meter';
 import { Empty } from '~/components/Notice';
 import { Panel } from '~/components/Panel';
@@ -37,6 +38,7 @@ export function QueueDetail({ name, queue, onClose }: QueueDetailProps) {
         <h2>
           <Line text={name} />
         </h2>
+        <GrafanaLink of={{ board: 'queues', queue: name }} />
         <IconButton icon="close" label="Close the queue" onClick={onClose} />
       </header>
       {queue ? (

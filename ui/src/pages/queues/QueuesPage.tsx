@@ -30,7 +30,7 @@ export function QueuesPage() {
   };
   const chosen = data?.queues.find(({ name }) => name === search.queue);
   return (
-    <Page title="Queues">
+    <Page title="Queues" grafana={{ board: 'queues' }}>
       {data?.error != null && <Unread told={data} />}
       {search.queue !== undefined && data && (
         <QueueDetail

@@ -7,6 +7,7 @@ import type { TaskDetail } from '~/api/client';
 import { useNow } from '~/api/live';
 import { CopyButton } from '~/components/CopyButton';
 import { DoorLink } from '~/components/DoorLink';
+import { GrafanaLink } from '~/components/GrafanaLink';
 import { Ago } from '~/components/Moment';
 import { Host, Line, TaskName } from '~/components/Plain';
 import { StatePill } from '~/components/State';
@@ -34,6 +35,7 @@ export function Head({ task, compact }: { task: TaskDetail; compact: boolean }) 
           <span className={styles.when}>
             <Ago at={task.state_at} />
           </span>
+          {name !== null && <GrafanaLink of={{ board: 'task', task: name }} />}
         </div>
         {compact && (
           <div className={styles.called}>

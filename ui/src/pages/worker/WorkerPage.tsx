@@ -37,6 +37,7 @@ export function WorkerPage() {
     <Page
       title={visible(clip(hostname, 120).text)}
       parent={<Link to="/workers">Workers</Link>}
+      grafana={{ board: 'workers', worker: hostname }}
       heading={
         <span className={styles.title}>
           <Host hostname={hostname} />
