@@ -62,10 +62,11 @@ screenshots: ui
 bench: ui
 	$(BIN)/python -m benchmarks
 
-# Write the pages of docs/reference that are made from tables.
+# Write what is made from tables: pages of docs/reference, the dashboards.
 docs: $(READY)
 	$(BIN)/python -m celeryscope.config > docs/reference/settings.md
 	$(BIN)/python -m celeryscope.metrics.catalog > docs/reference/metrics.md
+	$(BIN)/python -m dashboards
 
 # Remove everything that make made.
 clean:
