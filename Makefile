@@ -62,11 +62,12 @@ screenshots: ui
 bench: ui
 	$(BIN)/python -m benchmarks
 
-# Write what is made from tables: pages of docs/reference, the dashboards.
+# Write what is made from tables: pages of docs/reference, the dashboards, deploy/.
 docs: $(READY)
 	$(BIN)/python -m celeryscope.config > docs/reference/settings.md
 	$(BIN)/python -m celeryscope.metrics.catalog > docs/reference/metrics.md
 	$(BIN)/python -m dashboards
+	$(BIN)/python -m celeryscope.stack deploy/compose
 
 # Remove everything that make made.
 clean:

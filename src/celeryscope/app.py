@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import uvicorn
 
@@ -518,10 +519,17 @@ def _check_certificate(config: Config) -> None:
 
 
 def _allowed_hosts(config: Config) -> set[str] | None:
-    """Guard a console that needs no login against pages that rebind their host name to it."""
-    if config.unix_socket is not None or not is_loopback(config.address):
+    """Guard a console that needs no login against pages that rebind their host name to it.
+
+    On an address for others we cannot know all our names, unless we are told some.
+    """
+    if config.unix_socket is not None:
         return None
-    return {*web.LOOPBACK_HOSTS, config.address.lower(), *config.allowed_hosts}
+    if not is_loopback(config.address) and not config.allowed_hosts:
+        return None
+    hosts = {*web.LOOPBACK_HOSTS, config.address.lower(), *config.allowed_hosts}
+    outside = urlsplit(config.external_url).netloc.lower()
+    return hosts | {re.sub(r":\d+\Z", "", outside)} if outside else hosts
 
 
 def log_to_stderr(level: str) -> None:

@@ -1,4 +1,4 @@
-"""The commands: celeryscope serve · demo · exporter, and `celery -A proj scope`.
+"""The commands: celeryscope serve · demo · exporter · stack, and `celery -A proj scope`.
 
 Their options are made from the table of settings. What is heavy to import is imported by the
 command that needs it.
@@ -224,6 +224,32 @@ def _demo_command(*, broker_port: int | None, rate: float, **values: Any) -> Non
     context.exit(code)
 
 
+def _stack_command(*, directory: Path, force: bool, **asked: Any) -> None:
+    """Write files that run Celery with its whole monitoring in containers: Redis, a worker and
+    beat, Celeryscope, Prometheus, Alertmanager, Pushgateway and Grafana.
+
+    Passwords are made at random, in DIR/.env. Files that are there and differ are listed, and
+    nothing is written. Needs Docker Compose to run it, not to write it.
+    """
+    from celeryscope import stack
+
+    context = click.get_current_context()
+    try:
+        choice = stack.choose(**asked)
+        written = stack.write(directory, stack.stack_files(choice), choice, force=force)
+    except CeleryscopeError as error:
+        context.exit(_told(error))
+    for state in ("new", "replaced", "unchanged"):
+        for path in getattr(written, state):
+            click.echo(f"  {state:<9}  {path}")
+    for path in stack.leftovers(choice):
+        if (directory / path).exists():
+            click.echo(f"  not used   {path}  (of another choice: remove it if you like)")
+    for note in choice.notes:
+        click.echo(f"\nNote: {note}")
+    click.echo("\n" + stack.after_writing(directory, choice), nl=False)
+
+
 scope = SettingsCommand("scope", name="scope", callback=_scope_command, help=_scope_command.__doc__)
 main.add_command(
     SettingsCommand("serve", name="serve", callback=_serve_command, help=_serve_command.__doc__)
@@ -251,6 +277,55 @@ main.add_command(
                 default=1.0,
                 help="How busy the shop is; 2 is twice as busy.  (default: 1)",
             ),
+        ],
+    )
+)
+
+main.add_command(
+    click.Command(
+        "stack",
+        callback=_stack_command,
+        help=_stack_command.__doc__,
+        params=[
+            click.Argument(["directory"], metavar="DIR", type=click.Path(path_type=Path)),
+            click.Option(
+                ["--with", "with_"],
+                multiple=True,
+                metavar="NAME,…",
+                help="Add flower (the real one, beside Celeryscope) or postgres (for your project).",
+            ),
+            click.Option(
+                ["--without"],
+                multiple=True,
+                metavar="NAME,…",
+                help="Leave out worker, beat, traffic, prometheus, alertmanager, pushgateway or "
+                "grafana.",
+            ),
+            click.Option(
+                ["--broker"],
+                default="",
+                metavar="URL",
+                help="Your broker; then there is no Redis here.",
+            ),
+            click.Option(
+                ["--project-image"],
+                default="",
+                metavar="IMAGE",
+                help="Image of your project, for worker and beat.  (default: an example shop)",
+            ),
+            click.Option(
+                ["--project-app"],
+                default="",
+                metavar="APP",
+                help="Its Celery app, as in `celery --app`.  (default: the image's variable APP)",
+            ),
+            click.Option(
+                ["--webhook"], default="", metavar="URL", help="Where Alertmanager sends alerts."
+            ),
+            click.Option(
+                ["--anonymous"], is_flag=True, help="Let people see Grafana without a login."
+            ),
+            click.Option(["--force"], is_flag=True, help="Overwrite files that differ."),
         ],
     )
 )

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import celeryscope
+from celeryscope.dashboards import builtin, rules
 from tests.conftest import REPOSITORY, need
 
 DIST = Path("src/celeryscope/web/dist")
@@ -69,6 +70,24 @@ def test_the_wheel_runs_without_the_sources(wheel: Path, tmp_path: Path) -> None
     told = ran.stdout.splitlines()
     assert told[0].startswith(str(installed))
     assert told[1] == f"celeryscope {celeryscope.__version__}"
+
+
+def test_the_wheel_writes_the_whole_stack(wheel: Path, tmp_path: Path) -> None:
+    installed = tmp_path / "installed"
+    zipfile.ZipFile(wheel).extractall(installed)
+    ran = subprocess.run(
+        [sys.executable, "-m", "celeryscope", "stack", "made", "--with", "flower"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(installed)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=50,
+    )
+    assert ran.returncode == 0, ran.stderr
+    made = tmp_path / "made"
+    assert {path.name for path in (made / "prometheus/rules").iterdir()} == set(rules())
+    assert {path.name for path in (made / "grafana/dashboards").iterdir()} == set(builtin())
 
 
 def test_the_sdist_leaves_out_what_is_only_here(sdist: Path) -> None:

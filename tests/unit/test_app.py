@@ -226,11 +226,18 @@ def test_the_page_is_told_of_a_grafana_only_where_one_is_named(
     [
         ({"address": "127.0.0.1"}, {"localhost", "127.0.0.1", "[::1]"}),
         ({"address": "127.0.0.1", "allowed_hosts": ("celery.example",)}, {"celery.example"}),
+        (
+            {"address": "127.0.0.1", "external_url": "https://Celery.example:8443/x"},
+            {"celery.example"},
+        ),
+        ({"address": "127.0.0.1", "external_url": "http://[fd00::1]:80"}, {"[fd00::1]"}),
         ({"address": "0.0.0.0"}, None),
+        ({"address": "0.0.0.0", "external_url": "https://celery.example"}, None),
+        ({"address": "0.0.0.0", "allowed_hosts": ("console",)}, {"console", "127.0.0.1"}),
         ({"unix_socket": Path("/tmp/x.sock")}, None),
     ],
 )
-def test_on_loopback_only_our_own_names_are_answered(
+def test_only_our_own_names_are_answered_on_loopback_and_where_they_are_told(
     settings: dict[str, Any], hosts: set[str] | None
 ) -> None:
     allowed = _allowed_hosts(Config(broker="x", **settings))

@@ -288,7 +288,8 @@ class Config:
         (),
         kinds.names("HOST"),
         PAGE,
-        "Host names that requests may come under besides this machine's own, such as a proxy's.",
+        "Host names that requests may come under besides this machine's own, such as a proxy's. "
+        "On loopback, and wherever this is given, a request under another name is refused.",
         multiple=True,
     )
     certfile: Path | None = _setting(
