@@ -68,6 +68,7 @@ docs: $(READY)
 	$(BIN)/python -m celeryscope.metrics.catalog > docs/reference/metrics.md
 	$(BIN)/python -m dashboards
 	$(BIN)/python -m celeryscope.stack deploy/compose
+	$(BIN)/python deploy/kubernetes/prometheusrule.py
 
 # Remove everything that make made.
 clean:
