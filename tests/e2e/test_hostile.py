@@ -216,8 +216,10 @@ def test_links_lead_to_the_task_and_the_worker_whatever_they_are_called(
         row_of(page, uuid).get_by_role("link").click()
         expect(page.get_by_test_id("task")).to_have_attribute("data-uuid", uuid)
         page.locator("dl a[href*='/workers/']").first.click()
+        title = page.get_by_role("heading", level=1)
+        expect(title).not_to_have_text("Tasks")  # the drawer has left, the worker's page is there
         expect(page.get_by_role("heading", name="Events", exact=True)).to_be_visible()
-        assert visible(uuid) in (page.get_by_role("heading", level=1).text_content() or "")
+        assert visible(uuid) in (title.text_content() or "")
         page.go_back()
         page.go_back()
 
