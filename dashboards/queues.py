@@ -47,6 +47,7 @@ from dashboards.parts import (
 MESSAGES = of("celeryscope_queue_messages", QUEUE)
 WORKERS = of("celeryscope_queue_workers", QUEUE)
 CONSUMERS = of("celeryscope_queue_consumers", QUEUE)
+HELD = of("celeryscope_queue_unacknowledged", QUEUE)
 OLDEST = of("celeryscope_queue_oldest_waiting_seconds", QUEUE)
 SENT = of(ALL_TASK_EVENTS, 'type="task-sent"', QUEUE)
 RECEIVED = of(ALL_TASK_EVENTS, 'type="task-received"', QUEUE)
@@ -236,7 +237,7 @@ WHO = (
         Target(total(WORKERS, "queue"), "{{queue}}"),
         unit="short",
         decimals=0,
-        width=12,
+        width=8,
         links=LINES,
         nothing="No queue is known.",
     ),
@@ -248,11 +249,23 @@ WHO = (
         Target(total(CONSUMERS), "consumers"),
         unit="short",
         decimals=0,
-        width=12,
+        width=8,
         overrides=(
             colored("workers", GREEN),
             colored("consumers", GREY, line="dash"),
         ),
+    ),
+    timeseries(
+        "Held by workers",
+        "Messages that workers have taken and not acknowledged: prefetched, waiting for their ETA, "
+        "or running with acks_late. They are not in the depth. What stays high while little runs "
+        "is prefetched too far ahead, and comes back only when its worker ends.",
+        Target(total(HELD, "queue"), "{{queue}}"),
+        unit="short",
+        decimals=0,
+        width=8,
+        links=LINES,
+        nothing="The broker does not tell: RabbitMQ does through its management API (broker_api).",
     ),
 )
 

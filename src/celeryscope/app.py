@@ -22,7 +22,7 @@ import uvicorn
 
 from celeryscope import __version__, ports
 from celeryscope.broker.base import QueueDepth, QueuePoller
-from celeryscope.broker.open import open_depths
+from celeryscope.broker.open import open_depths, open_looks
 from celeryscope.cluster import liveness
 from celeryscope.cluster.accounting import Accounting
 from celeryscope.cluster.state import ClusterState
@@ -102,6 +102,7 @@ class Watch:
             queues=self._queue_names,
             interval_seconds=config.queue_interval,
         )
+        self.messages = open_looks(app=celery_app, broker_api=config.broker_api or None, mask=mask)
         self.recorder = build_recorder(config, queues_of=self._queues_of)
         self.metrics = Metrics(recorder=self.recorder, collectors=self._collectors(console_url))
         self.pipeline = Pipeline(
@@ -219,6 +220,7 @@ class Watch:
             accounting=self.accounting,
             inspector=self.inspector,
             queues=self.queues,
+            messages=self.messages,
             ingest=self.ingest,
             worker_status=self.worker_status,
             version=__version__,

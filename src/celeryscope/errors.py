@@ -12,6 +12,7 @@
     ├── NotFound                 the named worker or task is not known here
     ├── BadArgument              a request parameter has a value we cannot use
     │   └── BadQuery             a query is not in the query language
+    ├── NotPossible              what was asked for cannot be done here, now or later
     └── Unavailable              what was asked for cannot be told right now
 
 The docstring of a class is its message; an instance carries facts. What a person or a
@@ -111,6 +112,14 @@ class BadQuery(BadArgument):
         self.position = position  # of the character that is in the way, from 0
         self.hint = hint
         super().__init__(parameter, message)
+
+
+class NotPossible(CeleryscopeError):
+    """This cannot be done here."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        self.hint = hint
+        super().__init__(message)
 
 
 class Unavailable(CeleryscopeError):

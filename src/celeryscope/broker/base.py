@@ -28,6 +28,9 @@ class QueueDepth(msgspec.Struct, frozen=True):
     messages: int | None = None
     consumers: int | None = None
     error: str | None = None
+    # With a worker, which has not acknowledged them: prefetched, waiting for their ETA, or, with
+    # `acks_late`, running.
+    unacknowledged: int | None = None
 
 
 class Depths(Protocol):

@@ -359,6 +359,16 @@ METRICS: tuple[Metric, ...] = (
         _QUEUES,
     ),
     Metric(
+        "celeryscope_queue_unacknowledged",
+        "gauge",
+        ("queue",),
+        "own",
+        "Messages of the queue that workers hold and have not acknowledged: prefetched, waiting for "
+        "their ETA, or, with acks_late, running. Absent where the broker does not tell: RabbitMQ "
+        "does with its management API (`broker_api`), Redis where scripts are allowed.",
+        _QUEUES,
+    ),
+    Metric(
         "celeryscope_queue_consumers",
         "gauge",
         ("queue",),

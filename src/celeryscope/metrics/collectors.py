@@ -93,6 +93,8 @@ class QueueDepthView(Protocol):
     def messages(self) -> int | None: ...
     @property
     def consumers(self) -> int | None: ...
+    @property
+    def unacknowledged(self) -> int | None: ...
 
 
 class InspectionView(Protocol):
@@ -305,10 +307,16 @@ class QueuesCollector:
             for queue, depth in shown.items()
             if depth.consumers is not None
         ]
+        held: Sequence[Row] = [
+            ((queue,), depth.unacknowledged)
+            for queue, depth in shown.items()
+            if depth.unacknowledged is not None
+        ]
         consuming: Sequence[Row] = [((queue,), workers[queue]) for queue in self._seen]
         return {
             "celery_queue_length": messages,
             "celeryscope_queue_messages": messages,
+            "celeryscope_queue_unacknowledged": held,
             "celery_active_consumer_count": consumers,
             "celeryscope_queue_consumers": consumers,
             "celery_active_worker_count": consuming,

@@ -37,6 +37,7 @@ OPERATIONS: Mapping[str, console.Operation[Any]] = {
     "/workers": console.WORKERS,
     "/workers/{hostname:path}": console.WORKER,
     "/queues": console.QUEUES,
+    "/queues/{name:path}/messages": console.MESSAGES,
     "/tasks": console.TASKS,
     "/tasks/{uuid:path}": console.TASK,
     "/names": console.NAMES,
@@ -173,11 +174,18 @@ class Application:
         return RedirectResponse(self._prefix + "/")
 
     def _refusal(self, scope: Scope) -> Response | None:
-        """Refuse a page elsewhere that made its name point to us (DNS rebinding)."""
-        host = dict(scope["headers"]).get(b"host", b"").decode("latin-1").lower()
+        """Refuse pages elsewhere: those that ask our API, and those whose name points to us."""
+        headers = dict(scope["headers"])
+        site = headers.get(b"sec-fetch-site")  # browsers say it, and no page can make it up
+        if site in (b"cross-site", b"same-site") and scope["path"].startswith("/api/"):
+            return PlainTextResponse(
+                "Pages of other sites may not ask this. Open the address by itself instead.\n",
+                status_code=403,
+            )
+        host = headers.get(b"host", b"").decode("latin-1").lower()
         if self._hosts is None or not host or _without_port(host) in self._hosts:
             return None
-        return PlainTextResponse(
+        return PlainTextResponse(  # DNS rebinding
             f"Celeryscope listens on this machine only, and does not answer to the name "
             f"'{_without_port(host)}'.\nUse http://localhost, or allow the name: "
             f"--allowed-hosts {_without_port(host)}\n",

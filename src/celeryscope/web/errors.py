@@ -11,7 +11,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from celeryscope.errors import BadArgument, BadQuery, NotFound, SourceError, Unavailable
+from celeryscope.errors import (
+    BadArgument,
+    BadQuery,
+    NotFound,
+    NotPossible,
+    SourceError,
+    Unavailable,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +64,9 @@ def _classify(fault: Exception) -> _Told:
     if isinstance(fault, BadArgument):
         problem = Problem(code="bad_argument", message=told, parameter=fault.parameter)
         return _Told(400, problem, {})
+    if isinstance(fault, NotPossible):
+        problem = Problem(code="not_possible", message=told, hint=fault.hint or None)
+        return _Told(409, problem, {})
     if isinstance(fault, (Unavailable, SourceError)):
         problem = Problem(code="unavailable", message=told, hint=fault.hint or None)
         return _Told(503, problem, {"Retry-After": "5"})

@@ -26,6 +26,7 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     messages: int | None  # that wait; None: not known, see `error`
+    unacknowledged: int | None  # with workers; None: this broker does not tell
     consumers: int | None  # None: this broker does not tell
     error: str | None
     growth_per_second: float | None  # messages, over the last minute; below 0: it drains
@@ -91,6 +92,7 @@ def _queue(
         return Queue(
             name=name,
             messages=None,
+            unacknowledged=None,
             consumers=None,
             error=why_not,
             growth_per_second=None,
@@ -101,6 +103,7 @@ def _queue(
     return Queue(
         name=name,
         messages=depth.messages,
+        unacknowledged=depth.unacknowledged,
         consumers=depth.consumers,
         error=depth.error,
         growth_per_second=None if trend is None else round(trend.per_second, 3) + 0.0,

@@ -12,6 +12,7 @@ import msgspec
 from celeryscope.cluster.accounting import Accounting
 from celeryscope.cluster.liveness import Status
 from celeryscope.cluster.state import ClusterState
+from celeryscope.model.message import Page
 from celeryscope.model.worker import Worker
 from celeryscope.web.activity import Activity
 from celeryscope.web.figures import Figures
@@ -91,6 +92,8 @@ class QueueDepth(Protocol):
     @property
     def consumers(self) -> int | None: ...
     @property
+    def unacknowledged(self) -> int | None: ...
+    @property
     def error(self) -> str | None: ...
 
 
@@ -109,6 +112,15 @@ class DepthHistory(Protocol):
     def of(self, name: str) -> tuple[list[float], list[int | None]]: ...
     @property
     def trends(self) -> Mapping[str, Trend]: ...
+
+
+class Messages(Protocol):
+    """Looks at the messages that wait in a queue; takes its time. Used from any thread.
+
+    Raises `NotPossible`, `NotFound`, `Unavailable` and `SourceError`.
+    """
+
+    def read(self, queue: str, *, offset: int, limit: int, put_back: bool = False) -> Page: ...
 
 
 class Queues(Protocol):
@@ -147,6 +159,7 @@ class Services(Vitals):
     accounting: Accounting
     inspector: Inspector
     queues: Queues
+    messages: Messages
     ingest: Callable[[], IngestStats]
     worker_status: Callable[[Worker, float], Status]  # the worker, now
     version: str

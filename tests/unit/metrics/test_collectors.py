@@ -44,8 +44,10 @@ def heartbeat(hostname: str, **fields: Any) -> Event:
     return Event(type="worker-heartbeat", hostname=hostname, **fields)
 
 
-def depth(messages: int | None, consumers: int | None = None) -> SimpleNamespace:
-    return SimpleNamespace(messages=messages, consumers=consumers)
+def depth(
+    messages: int | None, consumers: int | None = None, unacknowledged: int | None = None
+) -> SimpleNamespace:
+    return SimpleNamespace(messages=messages, consumers=consumers, unacknowledged=unacknowledged)
 
 
 def inspection(*queues: str, processes: int = 0) -> SimpleNamespace:
@@ -250,7 +252,11 @@ def test_a_thousand_custom_states_share_one_series() -> None:
 
 def test_queue_lengths_and_consumers_are_absent_where_they_are_not_known() -> None:
     collector = QueuesCollector(
-        depths=lambda: {"celery": depth(3), "mail": depth(None, 2), "gone": depth(None)},
+        depths=lambda: {
+            "celery": depth(3, unacknowledged=0),
+            "mail": depth(None, 2),
+            "gone": depth(None),
+        },
         inspections=dict,
         online=lambda hostname: True,
     )
@@ -258,6 +264,7 @@ def test_queue_lengths_and_consumers_are_absent_where_they_are_not_known() -> No
     assert read(collector, "celery_active_consumer_count") == {("mail",): 2}
     assert read(collector, "celeryscope_queue_messages") == {("celery",): 3}
     assert read(collector, "celeryscope_queue_consumers") == {("mail",): 2}
+    assert read(collector, "celeryscope_queue_unacknowledged") == {("celery",): 0}
 
 
 def test_workers_and_processes_are_counted_for_each_queue_they_consume() -> None:

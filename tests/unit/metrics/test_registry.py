@@ -33,7 +33,7 @@ def full(feed: Feed) -> Metrics:
     losses.reject("bad_json")
 
     def depths() -> dict[str, Any]:
-        return {"q1": depth(3, 1), "q2": depth(0)}
+        return {"q1": depth(3, 1, 2), "q2": depth(0)}
 
     def inspections() -> dict[str, Any]:
         return {"w1@host0": inspection("q1", processes=2)}

@@ -19,6 +19,7 @@ from celeryscope.cluster import liveness
 from celeryscope.cluster.accounting import Accounting
 from celeryscope.cluster.state import ClusterState
 from celeryscope.model.event import Event
+from celeryscope.model.message import Message, Page
 from celeryscope.web.app import Application, build
 from celeryscope.web.services import Broker, IngestStats, Services
 
@@ -68,6 +69,7 @@ class QueueDepth(msgspec.Struct, frozen=True):
     messages: int | None
     consumers: int | None = None
     error: str | None = None
+    unacknowledged: int | None = None
 
 
 class Queues:
@@ -97,6 +99,24 @@ class Queues:
         self.history.add(at, {})
 
 
+class Messages:
+    """Messages that a test puts in, by queue, or the fault that a look meets."""
+
+    def __init__(self) -> None:
+        self.waiting: dict[str, list[Message]] = {}
+        self.fault: Exception | None = None
+        self.notes: list[str] = []
+        self.asked: list[tuple[str, int, int, bool]] = []
+
+    def read(self, queue: str, *, offset: int, limit: int, put_back: bool = False) -> Page:
+        self.asked.append((queue, offset, limit, put_back))
+        if self.fault is not None:
+            raise self.fault
+        waiting = self.waiting.get(queue, [])
+        page = waiting[offset : offset + limit]
+        return Page(total=len(waiting), messages=page, notes=self.notes)
+
+
 class Cluster:
     """Everything a test may turn, and the services that show it."""
 
@@ -106,6 +126,7 @@ class Cluster:
         self.accounting = Accounting()
         self.inspector = Inspector()
         self.queues = Queues()
+        self.messages = Messages()
         self.connected = True
         self.is_ready = True
         self.metrics = b"# TYPE up gauge\nup 1\n"
@@ -114,6 +135,7 @@ class Cluster:
             accounting=self.accounting,
             inspector=self.inspector,
             queues=self.queues,
+            messages=self.messages,
             broker=self._broker,
             ingest=lambda: IngestStats(
                 lag_seconds=0.01, buffer_bytes=0, buffer_limit_bytes=64 * 2**20

@@ -94,6 +94,29 @@ async def test_on_other_addresses_every_name_is_fine(cluster: Cluster) -> None:
     assert answer.status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("site", "path", "refused"),
+    [
+        ("cross-site", "/api/v1/overview", True),
+        ("same-site", "/api/v1/queues/celery/messages?put_back=1", True),
+        ("cross-site", "/api/workers", True),
+        ("cross-site", "/celery/api/v1/live", True),
+        ("same-origin", "/api/v1/overview", False),
+        ("none", "/api/v1/overview", False),
+        (None, "/api/v1/overview", False),  # no browser
+        ("cross-site", "/", False),  # a link to the page
+        ("cross-site", "/metrics", False),
+    ],
+)
+async def test_pages_of_other_sites_may_link_to_us_and_not_ask_the_api(
+    cluster: Cluster, site: str | None, path: str, refused: bool
+) -> None:
+    headers = {} if site is None else {"Sec-Fetch-Site": site}
+    async with cluster.client(url_prefix="/celery") as http:
+        answer = await http.get(path, headers=headers)
+    assert (answer.status_code == 403) is refused
+
+
 @pytest.mark.parametrize("path", [*API, "/", "/api/nothing", "/nothing"])
 async def test_every_answer_keeps_browsers_strict_and_other_origins_out(
     cluster: Cluster, path: str

@@ -69,6 +69,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/queues/{name}/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Look at the messages that wait in a queue, without taking them. */
+        get: operations["messages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/tasks": {
         parameters: {
             query?: never;
@@ -312,6 +329,7 @@ export interface components {
         Queue: {
             name: string;
             messages: number | null;
+            unacknowledged: number | null;
             consumers: number | null;
             error: string | null;
             growth_per_second: number | null;
@@ -493,6 +511,7 @@ export interface components {
         QueueRow: {
             name: string;
             messages: number | null;
+            unacknowledged: number | null;
             consumers: number | null;
             error: string | null;
             growth_per_second: number | null;
@@ -504,6 +523,45 @@ export interface components {
             workers: string[];
             sent: number;
             taken: number;
+        };
+        /**
+         * MessagePage
+         * @description Messages that wait in a queue, as the broker has them at this moment.
+         */
+        MessagePage: {
+            now: number;
+            queue: string;
+            total: number;
+            offset: number;
+            messages: components["schemas"]["WaitingMessage"][];
+            notes: string[];
+        };
+        /**
+         * WaitingMessage
+         * @description A message that waits in a queue, cut short and masked.
+         */
+        WaitingMessage: {
+            position: number;
+            size_bytes: number;
+            uuid: string | null;
+            name: string | null;
+            root_id: string | null;
+            parent_id: string | null;
+            args: string | null;
+            kwargs: string | null;
+            eta: string | null;
+            expires: string | null;
+            retries: number | null;
+            origin: string | null;
+            priority: number | null;
+            content_type: string | null;
+            headers: {
+                [key: string]: string;
+            };
+            redelivered: boolean;
+            problem: string | null;
+            sent: number | null;
+            age_seconds: number | null;
         };
         /**
          * TaskList
@@ -948,6 +1006,80 @@ export interface operations {
             };
             /** @description Bad argument. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description A fault of the server; its log tells more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description This cannot be told right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    messages: {
+        parameters: {
+            query?: {
+                /** @description At most so many. */
+                limit?: number;
+                /** @description Leave out so many, the next to be taken first. */
+                offset?: number;
+                /** @description 1: RabbitMQ may take them out for a moment and put them back, marked as redelivered. It has no other look. */
+                put_back?: 0 | 1;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessagePage"];
+                };
+            };
+            /** @description Bad argument. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Not known here. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description This broker or this queue does not let one look, or not without put_back. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

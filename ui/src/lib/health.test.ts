@@ -76,7 +76,7 @@ function activity(before: number, recent: number, perStep = 20): Overview['activ
 
 function queue(name: string, more: Partial<Queue>): Queue {
   return {
-    name, messages: 0, consumers: null, error: null, growth_per_second: 0,
+    name, messages: 0, unacknowledged: null, consumers: null, error: null, growth_per_second: 0,
     in_per_second: 0, out_per_second: 0, drain_seconds: null, ...more,
   };
 }

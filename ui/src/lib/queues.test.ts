@@ -15,6 +15,7 @@ function queue(name: string, more: Partial<Queue> = {}): Queue {
   return {
     name,
     messages: 0,
+    unacknowledged: null,
     consumers: null,
     error: null,
     growth_per_second: 0,

@@ -17,9 +17,10 @@ from msgspec import UNSET, Meta, UnsetType
 from celeryscope.cluster import runs, select
 from celeryscope.cluster.accounting import Gap
 from celeryscope.cluster.liveness import Status
-from celeryscope.cluster.state import TASK_EVENTS, NameStats
+from celeryscope.cluster.state import SKEW_NOISE_SECONDS, TASK_EVENTS, NameStats
 from celeryscope.errors import NotFound
 from celeryscope.model import query as language
+from celeryscope.model.message import Message
 from celeryscope.model.task import Task
 from celeryscope.model.worker import Worker
 from celeryscope.web import activity
@@ -107,6 +108,41 @@ class QueueList(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None  # why the last reading failed as a whole
     read_at: float | None  # when the depths were read last
     every_seconds: float  # how often they are read
+
+
+class WaitingMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that waits in a queue, cut short and masked."""
+
+    position: int  # 0: the next that a worker takes
+    size_bytes: int  # as the broker keeps it; with RabbitMQ, of the body alone
+    uuid: str | None  # of its task
+    name: str | None  # of its task; None: it is no task of Celery's, or cannot be read
+    root_id: str | None
+    parent_id: str | None
+    args: str | None
+    kwargs: str | None
+    eta: str | None  # ISO 8601
+    expires: str | None  # ISO 8601, or seconds
+    retries: int | None
+    origin: str | None  # the process that sent it
+    priority: int | None
+    content_type: str | None
+    headers: dict[str, str]  # what has no field of its own; secrets are ***
+    redelivered: bool  # it was with a consumer before
+    problem: str | None  # why something of it is not shown
+    sent: float | None  # by the sender's clock, as its task's event or the message tells
+    age_seconds: float | None  # since it was sent, by our clock; None: nobody tells
+
+
+class MessagePage(msgspec.Struct, frozen=True, kw_only=True):
+    """Messages that wait in a queue, as the broker has them at this moment."""
+
+    now: float
+    queue: str
+    total: int  # that wait
+    offset: int  # of the first of these
+    messages: list[WaitingMessage]  # in the order in which workers will take them
+    notes: list[str]  # sentences for people: what this look did, what is not there
 
 
 class NameRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -457,6 +493,22 @@ class TaskQuery(msgspec.Struct, frozen=True, kw_only=True):
     ] = "-seen"  # fmt: skip
 
 
+class MessageQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which messages of a queue."""
+
+    limit: Annotated[int, Meta(ge=1, le=100, description="At most so many.")] = 20
+    offset: Annotated[
+        int, Meta(ge=0, le=1_000_000, description="Leave out so many, the next to be taken first.")
+    ] = 0
+    put_back: Annotated[
+        Literal[0, 1],
+        Meta(
+            description="1: RabbitMQ may take them out for a moment and put them back, marked as "
+            "redelivered. It has no other look."
+        ),
+    ] = 0
+
+
 class LiveQuery(msgspec.Struct, frozen=True, kw_only=True):
     """What a page wants to hear of."""
 
@@ -607,6 +659,35 @@ def queues(services: Services, _path: Mapping[str, str], _query: NoQuery) -> Que
     )
 
 
+def messages(services: Services, path: Mapping[str, str], query: MessageQuery) -> MessagePage:
+    """Look at the messages that wait in a queue, without taking them."""
+    name = path["name"]
+    if all(queue.name != name for queue in _queues(services, services.clock())):
+        raise NotFound("queue", name)
+    page = services.messages.read(
+        name, offset=query.offset, limit=query.limit, put_back=bool(query.put_back)
+    )
+    now = services.clock()
+    with services.state.lock:
+        known = [services.state.tasks.get(message.uuid or "") for message in page.messages]
+        skews = {
+            name: client.skew
+            for name, client in services.state.clients.items()
+            if client.skew is not None and abs(client.skew) > SKEW_NOISE_SECONDS
+        }
+    return MessagePage(
+        now=now,
+        queue=name,
+        total=page.total,
+        offset=query.offset,
+        messages=[
+            _waiting(message, task, skews, now)
+            for message, task in zip(page.messages, known, strict=True)
+        ],
+        notes=page.notes,
+    )
+
+
 def tasks(services: Services, _path: Mapping[str, str], query: TaskQuery) -> TaskList:
     """List tasks."""
     now = services.clock()
@@ -701,18 +782,28 @@ class Operation(Generic[Q]):
         answer: Callable[[Services, Mapping[str, str], Q], msgspec.Struct],
         query: type[Q],
         response: type[msgspec.Struct],
+        *,
+        refusal: str = "",
     ) -> None:
+        """`refusal` says when it is answered with 409, if it ever is."""
         self.id = answer.__name__
         self.summary = (answer.__doc__ or "").strip()
         self.answer = answer
         self.query = query
         self.response = response
+        self.refusal = refusal
 
 
 OVERVIEW = Operation(overview, NoQuery, Overview)
 WORKERS = Operation(workers, NoQuery, WorkerList)
 WORKER = Operation(worker, NoQuery, WorkerDetail)
 QUEUES = Operation(queues, NoQuery, QueueList)
+MESSAGES = Operation(
+    messages,
+    MessageQuery,
+    MessagePage,
+    refusal="This broker or this queue does not let one look, or not without put_back.",
+)
 TASKS = Operation(tasks, TaskQuery, TaskList)
 TASK = Operation(task, NoQuery, TaskDetail)
 NAMES = Operation(names, NoQuery, NameList)
@@ -778,6 +869,23 @@ def task_row(task: Task) -> TaskRow:
         result=task.result,
         exception=task.exception,
         state_at=task.state_at,
+    )
+
+
+def _waiting(
+    message: Message, task: Task | None, skews: Mapping[str, float], now: float
+) -> WaitingMessage:
+    """Describe a waiting message; when it was sent its task's event tells best.
+
+    A message that was retried or put back is of the same task: then the event is of the latest
+    sending that we heard of.
+    """
+    sent, skew = message.sent, 0.0
+    if task is not None and task.sent is not None:
+        sent, skew = task.sent, skews.get(task.client or "", 0.0)
+    return WaitingMessage(
+        **{**msgspec.structs.asdict(message), "sent": sent},
+        age_seconds=None if sent is None else round(max(0.0, now - (sent - skew)), 3),
     )
 
 

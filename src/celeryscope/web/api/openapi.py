@@ -73,6 +73,8 @@ def _operation(
     responses = {"200": _json("The answer.", operation.response), "400": _problem("Bad argument.")}
     if in_path:
         responses["404"] = _problem("Not known here.")
+    if operation.refusal:
+        responses["409"] = _problem(operation.refusal)
     return {
         "operationId": operation.id,
         "summary": operation.summary,

@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from celeryscope.errors import BrokerUnreachable, NotFound, NotPossible, Unavailable
+from celeryscope.model.message import Message
 from celeryscope.web.api import console
 from tests.unit.web.standins import (
     CLIENT,
@@ -123,6 +125,15 @@ async def test_every_queue_is_listed_whoever_told_of_it(cluster: Cluster) -> Non
         "by-broker": (0, None),
         "by-event": (None, "no access"),
         "by-worker": (None, "The broker was not asked for it yet."),
+    }
+    assert rows["by-broker"].unacknowledged is None
+    cluster.queues.put(QueueDepth("by-broker", 0, unacknowledged=7))
+    cluster.now += 3  # the figures of the queues are kept for a moment
+    told = await get(cluster, "/queues", console.QueueList)
+    assert {queue.name: queue.unacknowledged for queue in told.queues} == {
+        "by-broker": 7,
+        "by-event": None,
+        "by-worker": None,
     }
     assert (rows["by-event"].sent, rows["by-event"].taken) == (1, 1)
     assert (rows["by-worker"].workers, rows["by-event"].workers) == ([WORKER], [])
@@ -520,3 +531,79 @@ def test_every_body_says_what_it_is() -> None:
     for name, kind in inspect.getmembers(console, inspect.isclass):
         if issubclass(kind, msgspec.Struct) and kind.__module__ == console.__name__:
             assert kind.__doc__ or name == "OverviewChanges", name
+
+
+# ---------------------------------------------------------------------- waiting messages
+
+
+async def test_a_look_at_a_queue_gives_its_messages_and_their_age(cluster: Cluster) -> None:
+    cluster.queues.put(QueueDepth("high/low", 3))
+    cluster.now = NOW - 6
+    cluster.feed(life("a", 4, state="PENDING"))
+    cluster.now = NOW
+    cluster.messages.waiting["high/low"] = [
+        Message(position=0, size_bytes=9, uuid="a", name="shop.pay", args="(1,)"),
+        Message(position=1, size_bytes=9, sent=NOW - 60),
+        Message(position=2, size_bytes=9, problem="It is no task of Celery's."),
+    ]
+    cluster.messages.notes = ["They were put back."]
+    told = await get(cluster, "/queues/high%2Flow/messages", console.MessagePage)
+    assert (told.now, told.queue, told.total, told.offset) == (NOW, "high/low", 3, 0)
+    assert told.notes == ["They were put back."]
+    first, second, third = told.messages
+    assert (first.uuid, first.name, first.args) == ("a", "shop.pay", "(1,)")
+    assert (first.sent, first.age_seconds) == (NOW - 6, 6.0)
+    assert (second.sent, second.age_seconds) == (NOW - 60, 60.0)
+    assert (third.sent, third.age_seconds) == (None, None)
+    assert third.problem == "It is no task of Celery's."
+
+
+async def test_a_look_asks_for_a_page_and_says_whether_messages_may_be_put_back(
+    cluster: Cluster,
+) -> None:
+    cluster.queues.put(QueueDepth("high", 3))
+    await get(cluster, "/queues/high/messages", console.MessagePage)
+    page = {"offset": 40, "limit": 100, "put_back": 1}
+    told = await get(cluster, "/queues/high/messages", console.MessagePage, **page)
+    assert told.offset == 40
+    assert cluster.messages.asked == [("high", 0, 20, False), ("high", 40, 100, True)]
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "code", "hint"),
+    [
+        (NotPossible("No look.", hint="Do this."), 409, "not_possible", "Do this."),
+        (NotFound("queue", "high"), 404, "not_found", None),
+        (Unavailable("Others look.", hint="Wait."), 503, "unavailable", "Wait."),
+        (BrokerUnreachable("redis://x: refused", hint="Up?"), 503, "unavailable", "Up?"),
+        (RuntimeError("secret"), 500, "internal", None),
+    ],
+)
+async def test_a_look_that_fails_says_why(
+    cluster: Cluster, fault: Exception, status: int, code: str, hint: str | None
+) -> None:
+    cluster.queues.put(QueueDepth("high", 3))
+    cluster.messages.fault = fault
+    async with cluster.client() as http:
+        answer = await http.get("/api/v1/queues/high/messages")
+    problem = answer.json()["error"]
+    assert (answer.status_code, problem["code"], problem["hint"]) == (status, code, hint)
+    assert problem["message"] == (
+        str(fault) if status != 500 else "Something went wrong in Celeryscope; its log says what."
+    )
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=101", "offset=-1", "put_back=2", "x=1"])
+async def test_a_look_with_a_wrong_argument_is_refused(cluster: Cluster, query: str) -> None:
+    cluster.queues.put(QueueDepth("high", 3))
+    async with cluster.client() as http:
+        answer = await http.get(f"/api/v1/queues/high/messages?{query}")
+    assert answer.status_code == 400
+    assert cluster.messages.asked == []
+
+
+async def test_nobody_looks_into_a_key_that_is_no_queue(cluster: Cluster) -> None:
+    async with cluster.client() as http:
+        answer = await http.get("/api/v1/queues/unacked/messages")
+    assert answer.status_code == 404
+    assert cluster.messages.asked == []

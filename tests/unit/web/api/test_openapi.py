@@ -12,6 +12,7 @@ import pytest
 import schemathesis
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from celeryscope.model.message import Message
 from celeryscope.web.app import OPERATIONS
 from tests.unit.web.standins import WORKER, Cluster, Inspection, QueueDepth, heartbeat, life
 
@@ -23,7 +24,10 @@ def example_cluster() -> Cluster:
     cluster.inspector.latest[WORKER] = Inspection(
         WORKER, cluster.now, {"pool": {}}, ["shop.pay"], [{"name": "high"}], {"include": []}
     )
-    cluster.queues.put(QueueDepth("high", 3, consumers=1))
+    cluster.queues.put(QueueDepth("high", 3, consumers=1, unacknowledged=2))
+    cluster.messages.waiting["high"] = [
+        Message(position=0, size_bytes=812, uuid="p", name="shop.pay", headers={"lang": "py"})
+    ]
     cluster.accounting.gap_begins(cluster.now - 5, "reset")
     return cluster
 
