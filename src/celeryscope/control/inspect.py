@@ -8,7 +8,6 @@ the last answer, with its age. Only JSON is read, and only so much of it.
 from __future__ import annotations
 
 import logging
-import re
 import socket
 import threading
 import time
@@ -19,9 +18,10 @@ from typing import Any
 from uuid import uuid4
 
 import msgspec
-from kombu import Connection, Consumer, Producer, Queue
+from kombu import Connection
 
-from celeryscope.errors import Unavailable, broker_trouble, without_passwords
+from celeryscope.control import mailbox
+from celeryscope.errors import Unavailable, broker_trouble
 
 logger = logging.getLogger(__name__)
 
@@ -30,8 +30,6 @@ OVERVIEW = ("stats", "registered", "active_queues", "conf")
 #: What is asked besides when somebody wants to know.
 DETAILS = ("active", "reserved", "scheduled", "revoked")
 _DICTIONARIES = frozenset({"stats", "conf"})
-_MAX_HOSTNAME_CHARS = 512
-_MAX_DEPTH = 40
 #: More single workers at once are one round over all of them.
 _MAX_REQUESTS = 100
 _MAX_NEWCOMERS = 1000
@@ -41,10 +39,6 @@ _FIRST_BACKOFF_SECONDS, _LAST_BACKOFF_SECONDS = 0.5, 30.0
 #: A round may go on this many timeouts, as long as replies keep coming.
 _LONGEST_ROUND_TIMEOUTS = 10
 _PUBLISH_SECONDS = 0.25
-_HIDDEN = "********"
-_SECRET = re.compile(
-    r"passw|passphrase|secret|token|credential|api_?key|private_?key|access_key", re.IGNORECASE
-)
 
 
 class Inspection(msgspec.Struct, frozen=True):
@@ -187,9 +181,9 @@ class Inspector:
                 if started:
                     self._round(connection, OVERVIEW, started)
             except Exception as error:  # noqa: BLE001 - any client library, any exception
-                trouble = str(broker_trouble(error, where=self._where()))
+                trouble = str(broker_trouble(error, where=mailbox.where(self._app)))
                 self._tell(trouble)
-                _close(connection)
+                mailbox.close(connection)
                 connection = None
                 next_round = not_before = time.monotonic() + backoff
                 backoff = min(_LAST_BACKOFF_SECONDS, backoff * 2)
@@ -198,7 +192,7 @@ class Inspector:
                 self.error = None
                 backoff = _FIRST_BACKOFF_SECONDS
                 _answer(waiting, None)
-        _close(connection)
+        mailbox.close(connection)
         with self._wake:
             left, self._waiting = self._waiting, {}
         _answer(left, Unavailable("Workers are no longer inspected."))
@@ -230,21 +224,14 @@ class Inspector:
         return due
 
     def _connect(self) -> Connection:
-        connection = self._app.connection_for_write()
-        connection.heartbeat = 0  # we write often, and nobody would read the broker's
+        connection = mailbox.connect(self._app)
         try:
-            connection.ensure_connection(
-                max_retries=1, interval_start=0, interval_step=0, interval_max=0
-            )
             # Celery's own event receiver does the same: who is there shows at once.
             self._broadcast(connection, "heartbeat")
         except BaseException:
-            _close(connection)
+            mailbox.close(connection)
             raise
         return connection
-
-    def _where(self) -> str:
-        return without_passwords(str(self._app.conf.broker_write_url or "the broker"))
 
     def _tell(self, trouble: str) -> None:
         if trouble != self.error:
@@ -263,41 +250,22 @@ class Inspector:
         outstanding = len(commands) * len(hostnames) if hostnames is not None else None
         answers: list[tuple[str, str, Any]] = []
 
-        def take(message: Any) -> None:
+        def take(ticket: str, message: Any) -> None:
             nonlocal outstanding
-            command = tickets.get(str(message.headers.get("ticket")))
+            command = tickets.get(ticket)
             if command is None:
                 return  # to somebody else's question
             if outstanding is not None:
                 outstanding -= 1
             answers.extend(self._open(command, message))
 
-        mailbox = self._app.control.mailbox
-        identity = str(uuid4())
-        durable = bool(getattr(mailbox, "queue_durable", False))
-        queue = Queue(
-            f"{identity}.{mailbox.reply_exchange.name}",
-            exchange=mailbox.reply_exchange,
-            routing_key=identity,
-            durable=durable,
-            auto_delete=not durable,
-            exclusive=bool(getattr(mailbox, "queue_exclusive", False)),
-            expires=mailbox.reply_queue_expires,
-            message_ttl=mailbox.reply_queue_ttl,
-        )
-        channel = connection.channel()
         try:
-            with Consumer(
-                channel,
-                [queue],
-                on_message=take,  # takes replies undecoded
-                on_decode_error=lambda _message, _error: self._refuse("compression"),
-                no_ack=True,
-                accept=["json"],
-            ):
+            with mailbox.listening(
+                self._app, connection, take=take, refuse=self._refuse
+            ) as replies:
                 for ticket, command in tickets.items():
-                    self._publish(
-                        channel, command, hostnames=hostnames, ticket=ticket, reply_to=identity
+                    replies.ask(
+                        command, ticket=ticket, hostnames=hostnames, expires_seconds=self._timeout
                     )
                 began = heard = published = time.monotonic()
                 longest = began + _LONGEST_ROUND_TIMEOUTS * self._timeout
@@ -317,75 +285,24 @@ class Inspector:
                         answers.clear()
         finally:
             self._merge(answers)
-            channel.after_reply_message_received(queue.name)
-            channel.close()
 
     def _broadcast(self, connection: Connection, command: str) -> None:
-        self._publish(connection.default_channel, command)
-
-    def _publish(
-        self,
-        channel: Any,
-        command: str,
-        *,
-        hostnames: Sequence[str] | None = None,
-        ticket: str | None = None,
-        reply_to: str | None = None,
-    ) -> None:
-        """Send a command as kombu's mailbox does, on our own channel and always as JSON."""
-        mailbox = self._app.control.mailbox
-        message: dict[str, Any] = {
-            "method": command,
-            "arguments": {},
-            "destination": list(hostnames) if hostnames is not None else None,
-            "pattern": None,
-            "matcher": None,
-        }
-        if ticket is not None:
-            message["ticket"] = ticket
-            message["reply_to"] = {
-                "exchange": mailbox.reply_exchange.name,
-                "routing_key": reply_to,
-            }
-        exchange = mailbox.exchange
-        Producer(channel, auto_declare=False).publish(
-            message,
-            exchange=exchange.name,
-            declare=[exchange],
-            headers={"clock": 0, "expires": time.time() + self._timeout if ticket else 0},
-            serializer="json",
-            retry=False,
-        )
+        mailbox.publish(self._app, connection.default_channel, command)
 
     # ------------------------------------------------------------------ replies
 
     def _open(self, command: str, message: Any) -> Iterable[tuple[str, str, Any]]:
         """Give (hostname, command, answer) of a reply; what cannot be taken is counted."""
-        body = message.body
-        if message.content_type != "application/json":
-            self._refuse("content_type")
-            return
-        if body is None or len(body) > self._max_reply_bytes:
-            self._refuse("too_large")
-            return
-        try:
-            reply = msgspec.json.decode(body)
-        except (msgspec.MsgspecError, ValueError, RecursionError):
-            self._refuse("syntax")
-            return
-        if not isinstance(reply, dict):
-            self._refuse("shape")
-            return
-        for hostname, answer in reply.items():
-            if not hostname or len(hostname) > _MAX_HOSTNAME_CHARS:
-                self._refuse("hostname")
-            elif not _fits(command, answer):
+        size_bytes = len(message.body or b"")
+        replies = mailbox.opened(message, max_bytes=self._max_reply_bytes, refuse=self._refuse)
+        for hostname, answer in replies:
+            if not _fits(command, answer):
                 self._refuse("answer")
-            elif not self._has_room(hostname, command, len(body)):
+            elif not self._has_room(hostname, command, size_bytes):
                 self._refuse("no_room")
             else:
                 hide = command not in DETAILS
-                yield hostname, command, _cleaned(answer, hide=hide, mask=self._mask)
+                yield hostname, command, mailbox.cleaned(answer, hide=hide, mask=self._mask)
 
     def _has_room(self, hostname: str, command: str, size_bytes: int) -> bool:
         with self._lock:
@@ -432,48 +349,6 @@ def _fits(command: str, answer: Any) -> bool:
     return command != "active_queues" or all(isinstance(queue, dict) for queue in answer)
 
 
-def _cleaned(
-    value: Any,
-    *,
-    hide: bool,
-    mask: Callable[[str], str] | None,
-    in_arguments: bool = False,
-    depth: int = 0,
-) -> Any:
-    """Take out what a page should not show: passwords in settings and URLs, masked arguments.
-
-    kombu's wrapping of dates and the like (`__type__`) is opened, too.
-    """
-    if depth > _MAX_DEPTH:
-        return "…"
-    if isinstance(value, str):
-        if hide and "://" in value:
-            return without_passwords(value)
-        return mask(value) if in_arguments and mask is not None else value
-
-    def inner(item: Any, *, in_arguments: bool) -> Any:
-        return _cleaned(item, hide=hide, mask=mask, in_arguments=in_arguments, depth=depth + 1)
-
-    if isinstance(value, list):
-        return [inner(item, in_arguments=in_arguments) for item in value]
-    if not isinstance(value, dict):
-        return value
-    if value.keys() == {"__type__", "__value__"}:
-        return inner(value["__value__"], in_arguments=in_arguments)
-    cleaned = {
-        key: _HIDDEN
-        if hide and item and not isinstance(item, bool) and _SECRET.search(key)
-        else inner(item, in_arguments=in_arguments or key in ("args", "kwargs"))
-        for key, item in value.items()
-    }
-    if mask is not None and not in_arguments:
-        for key in ("args", "kwargs"):
-            # What the mask finds in events is written as Python writes it, with keys and numbers.
-            if key in cleaned and (hidden := mask(written := repr(cleaned[key]))) != written:
-                cleaned[key] = hidden
-    return cleaned
-
-
 def _answer(
     waiting: Mapping[str | None, Iterable[Future[None]]], trouble: Exception | None
 ) -> None:
@@ -485,10 +360,3 @@ def _answer(
                 future.set_result(None)
             else:
                 future.set_exception(trouble)
-
-
-def _close(connection: Connection | None) -> None:
-    if connection is not None:
-        # What a broken connection says at its end interests nobody.
-        with suppress(Exception):
-            connection.release()

@@ -16,7 +16,8 @@ import pytest
 from celery import Celery
 from kombu.transport import memory
 
-from celeryscope.control.inspect import DETAILS, OVERVIEW, Inspection, Inspector, _cleaned
+from celeryscope.control.inspect import DETAILS, OVERVIEW, Inspection, Inspector
+from celeryscope.control.mailbox import cleaned
 from celeryscope.errors import Unavailable
 from tests.recording import eventually
 
@@ -336,11 +337,11 @@ def test_memory_is_bounded_by_workers_and_by_bytes() -> None:
     ],
 )
 def test_settings_show_no_password(settings: Any, shown: Any) -> None:
-    cleaned = _cleaned(settings, hide=True, mask=None)
+    told = cleaned(settings, hide=True, mask=None)
     if shown is None:
-        assert "x" not in json.dumps(cleaned).replace("sentinel_kwargs", "").replace("db+", "")
+        assert "x" not in json.dumps(told).replace("sentinel_kwargs", "").replace("db+", "")
     else:
-        assert cleaned == shown
+        assert told == shown
 
 
 def test_arguments_are_masked_and_nothing_else() -> None:
@@ -363,8 +364,8 @@ def test_a_mask_for_keys_and_numbers_covers_arguments_too(arguments: dict[str, A
     def mask(text: str) -> str:
         return re.sub(r"4111|'password': '\w+'", "***", text)
 
-    cleaned = _cleaned([{"request": {"id": "4111", **arguments}}], hide=False, mask=mask)
-    told = json.dumps(cleaned[0]["request"])
+    (entry,) = cleaned([{"request": {"id": "4111", **arguments}}], hide=False, mask=mask)
+    told = json.dumps(entry["request"])
     assert "***" in told
     assert "swordfish" not in told
     assert told.count("4111") == 1  # the id
@@ -372,11 +373,11 @@ def test_a_mask_for_keys_and_numbers_covers_arguments_too(arguments: dict[str, A
 
 def test_wrapped_dates_are_opened_and_depth_is_bounded() -> None:
     value = {"eta": {"__type__": "datetime", "__value__": "2026-01-01T00:00:00"}}
-    assert _cleaned(value, hide=False, mask=None) == {"eta": "2026-01-01T00:00:00"}
+    assert cleaned(value, hide=False, mask=None) == {"eta": "2026-01-01T00:00:00"}
     deep: Any = "x"
     for _ in range(200):
         deep = [deep]
-    assert "…" in json.dumps(_cleaned(deep, hide=True, mask=None), ensure_ascii=False)
+    assert "…" in json.dumps(cleaned(deep, hide=True, mask=None), ensure_ascii=False)
 
 
 def test_an_inspection_can_be_written_as_json() -> None:
