@@ -27,7 +27,12 @@ demo: ui
 # All tests: the page's, then Python's (unit, contract, integration, Chromium).
 test: ui
 	$(NPM) test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --ignore tests/stack --ignore tests/unit
+	@echo "pytest tests/stack, which mostly waits, beside pytest tests/unit"
+	@log=$$(mktemp); $(BIN)/python -m pytest tests/stack >"$$log" 2>&1 & stack=$$!; \
+	  trap 'kill $$stack 2>/dev/null; rm -f "$$log"' EXIT; \
+	  $(BIN)/python -m pytest tests/unit; unit=$$?; \
+	  wait $$stack; code=$$?; cat "$$log"; exit $$((unit | code))
 
 # Everything that can be checked without running the program.
 check: ui
