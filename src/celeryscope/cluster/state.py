@@ -733,6 +733,17 @@ class ClusterState:
         self.text_bytes += size
         return text
 
+    def clients_ahead(self) -> dict[str | None, float]:
+        """Give by how many seconds clients' clocks are ahead of ours, where that is no noise.
+
+        For whoever holds `lock`.
+        """
+        return {
+            name: client.skew
+            for name, client in self.clients.items()
+            if client.skew is not None and abs(client.skew) > SKEW_NOISE_SECONDS
+        }
+
     def _wait(self, task: Task, worker: Worker | None) -> float | None:
         """Seconds from when the task could run first to when it did."""
         sent, started = task.sent, task.started

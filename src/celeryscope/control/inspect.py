@@ -333,9 +333,7 @@ class Inspector:
             self.latest = merged
 
     def _refuse(self, reason: str) -> None:
-        if reason not in self.refused:
-            logger.warning("a worker's reply was not taken", extra={"reason": reason})
-        self.refused[reason] = self.refused.get(reason, 0) + 1
+        mailbox.count_refusal(self.refused, reason)
 
 
 def _fits(command: str, answer: Any) -> bool:

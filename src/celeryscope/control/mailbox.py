@@ -7,6 +7,7 @@ be small JSON; who asks decides how long to listen.
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +19,8 @@ import msgspec
 from kombu import Connection, Consumer, Producer, Queue
 
 from celeryscope.errors import without_passwords
+
+logger = logging.getLogger(__name__)
 
 MAX_HOSTNAME_CHARS = 512
 _MAX_DEPTH = 40
@@ -211,6 +214,13 @@ def opened(
             refuse("hostname")
         else:
             yield hostname, answer
+
+
+def count_refusal(refused: dict[str, int], reason: str) -> None:
+    """Count in `refused` that a reply was not taken; the log tells each reason once."""
+    if reason not in refused:
+        logger.warning("a worker's reply was not taken", extra={"reason": reason})
+    refused[reason] = refused.get(reason, 0) + 1
 
 
 def cleaned(

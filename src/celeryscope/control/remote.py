@@ -374,9 +374,7 @@ class Remote:
         return kept + size_bytes <= self._max_total_bytes
 
     def _refuse(self, reason: str) -> None:
-        if reason not in self.refused:
-            logger.warning("a worker's reply was not taken", extra={"reason": reason})
-        self.refused[reason] = self.refused.get(reason, 0) + 1
+        mailbox.count_refusal(self.refused, reason)
 
     # ------------------------------------------------------------------ effects
 

@@ -17,7 +17,6 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any, Protocol
 
-from celeryscope.cluster.state import SKEW_NOISE_SECONDS
 from celeryscope.metrics.catalog import OTHER, Limits
 from celeryscope.metrics.exposition import Row
 from celeryscope.metrics.recorder import Recorder, host_of
@@ -37,13 +36,6 @@ class Collector(Protocol):
     def collect(self, now: float) -> Rows: ...
 
 
-class ClientView(Protocol):
-    """What we read of a process that sent tasks."""
-
-    @property
-    def skew(self) -> float | None: ...
-
-
 class StateView(Protocol):
     """What we read of `cluster.state.ClusterState`."""
 
@@ -60,8 +52,7 @@ class StateView(Protocol):
     workers_refused: int
     ends_unseen: int
 
-    @property
-    def clients(self) -> Mapping[str, ClientView]: ...
+    def clients_ahead(self) -> dict[str | None, float]: ...
 
 
 class LossesView(Protocol):
@@ -344,11 +335,7 @@ class WaitingCollector:
             }
             pending = self._state.states.get(PENDING) and any(known.values())
             tasks = list(self._state.tasks.values()) if pending else []
-            ahead: dict[str | None, float] = {
-                name: client.skew
-                for name, client in self._state.clients.items()
-                if client.skew is not None and abs(client.skew) > SKEW_NOISE_SECONDS
-            }
+            ahead = self._state.clients_ahead()
         waits = oldest_waiting(tasks, known, ahead=ahead, now=now)
         return {
             "celeryscope_queue_oldest_waiting_seconds": [

@@ -17,7 +17,7 @@ from msgspec import UNSET, Meta, UnsetType
 from celeryscope.cluster import runs, select
 from celeryscope.cluster.accounting import Gap
 from celeryscope.cluster.liveness import Status
-from celeryscope.cluster.state import SKEW_NOISE_SECONDS, TASK_EVENTS, NameStats
+from celeryscope.cluster.state import TASK_EVENTS, NameStats
 from celeryscope.errors import NotFound
 from celeryscope.model import query as language
 from celeryscope.model.message import Message
@@ -670,18 +670,14 @@ def messages(services: Services, path: Mapping[str, str], query: MessageQuery) -
     now = services.clock()
     with services.state.lock:
         known = [services.state.tasks.get(message.uuid or "") for message in page.messages]
-        skews = {
-            name: client.skew
-            for name, client in services.state.clients.items()
-            if client.skew is not None and abs(client.skew) > SKEW_NOISE_SECONDS
-        }
+        ahead = services.state.clients_ahead()
     return MessagePage(
         now=now,
         queue=name,
         total=page.total,
         offset=query.offset,
         messages=[
-            _waiting(message, task, skews, now)
+            _waiting(message, task, ahead, now)
             for message, task in zip(page.messages, known, strict=True)
         ],
         notes=page.notes,
@@ -873,7 +869,7 @@ def task_row(task: Task) -> TaskRow:
 
 
 def _waiting(
-    message: Message, task: Task | None, skews: Mapping[str, float], now: float
+    message: Message, task: Task | None, ahead: Mapping[str | None, float], now: float
 ) -> WaitingMessage:
     """Describe a waiting message; when it was sent its task's event tells best.
 
@@ -882,7 +878,7 @@ def _waiting(
     """
     sent, skew = message.sent, 0.0
     if task is not None and task.sent is not None:
-        sent, skew = task.sent, skews.get(task.client or "", 0.0)
+        sent, skew = task.sent, ahead.get(task.client, 0.0)
     return WaitingMessage(
         **{**msgspec.structs.asdict(message), "sent": sent},
         age_seconds=None if sent is None else round(max(0.0, now - (sent - skew)), 3),
