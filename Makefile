@@ -11,6 +11,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 READY := $(VENV)/.ready
 # The one way to Node.js: the system's, or PyPI's where there is none.
 NPM := $(BIN)/python hatch_build.py npm
+# Tests that mostly wait, for workers and servers to start and to say no more.
+WAITING := tests/stack tests/contract $(wildcard tests/integration/test_control*.py) \
+  $(wildcard tests/integration/test_jobs.py)
 WITH := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 
 .DEFAULT_GOAL := help
@@ -27,12 +30,11 @@ demo: ui
 # All tests: the page's, then Python's (unit, contract, integration, Chromium).
 test: ui
 	$(NPM) test
-	$(BIN)/python -m pytest --ignore tests/stack --ignore tests/unit
-	@echo "pytest tests/stack, which mostly waits, beside pytest tests/unit"
-	@log=$$(mktemp); $(BIN)/python -m pytest tests/stack >"$$log" 2>&1 & stack=$$!; \
-	  trap 'kill $$stack 2>/dev/null; rm -f "$$log"' EXIT; \
-	  $(BIN)/python -m pytest tests/unit; unit=$$?; \
-	  wait $$stack; code=$$?; cat "$$log"; exit $$((unit | code))
+	@echo "pytest $(WAITING), beside all others"
+	@log=$$(mktemp); $(BIN)/python -m pytest $(WAITING) >"$$log" 2>&1 & waiting=$$!; \
+	  trap 'kill $$waiting 2>/dev/null; rm -f "$$log"' EXIT; \
+	  $(BIN)/python -m pytest $(WAITING:%=--ignore=%); others=$$?; \
+	  wait $$waiting; code=$$?; cat "$$log"; exit $$((others | code))
 
 # Everything that can be checked without running the program.
 check: ui
@@ -71,6 +73,7 @@ bench: ui
 docs: $(READY)
 	$(BIN)/python -m celeryscope.config > docs/reference/settings.md
 	$(BIN)/python -m celeryscope.metrics.catalog > docs/reference/metrics.md
+	$(BIN)/python -m celeryscope.control > docs/reference/commands.md
 	$(BIN)/python -m dashboards
 	$(BIN)/python -m celeryscope.stack deploy/compose
 	$(BIN)/python deploy/kubernetes/prometheusrule.py

@@ -1,7 +1,7 @@
 """Measure what we claim, beside the tools we compare ourselves with.
 
     python -m benchmarks            everything; about a quarter of an hour
-    python -m benchmarks rate       one of: rate, burst, rabbitmq, scrape, memory, page
+    python -m benchmarks rate       one of: rate, burst, rabbitmq, scrape, memory, broadcast, page
 
 Machines differ and are noisy: CPU seconds and ratios within one run are what to compare.
 """
@@ -183,6 +183,65 @@ def memory(directory: Path, seconds: float) -> None:
             said(f"after {part * 125_000:,} tasks", f"{watched.memory_mb():.0f} MB")
 
 
+def broadcast(directory: Path, seconds: float) -> None:
+    """A question to 500 workers that all answer, while 10,000 events/s come in."""
+    names, ready = directory / "names", directory / "ready"
+    crowd = [sys.executable, str(Path(__file__).parent / "crowd.py")]
+    fleet = ["--workers", "500", "--rate", "10000"]
+    with harness.redis(directory) as broker, harness.ours(broker, directory) as watched:
+        harness.generate(broker, directory, *fleet, "--tasks", "5000")
+        known = watched.get("/api/v1/workers")["workers"]
+        names.write_text("\n".join(worker["hostname"] for worker in known))
+        answers = subprocess.Popen(
+            [*crowd, "--url", broker, "--names", str(names), "--ready", str(ready)]
+        )
+        try:
+            while not ready.exists():
+                time.sleep(0.05)
+            lags, rounds = [], []
+            for asking in (False, True):
+                with harness.LagWatch(watched) as lag:
+                    publishing = threading.Thread(
+                        target=harness.generate,
+                        args=(broker, directory, *fleet, "--tasks", "50000", "--seed", "2"),
+                    )
+                    publishing.start()
+                    _until_all_online(watched, len(known))  # it makes its messages first
+                    rounds += [_round(watched) for _ in range(5)] if asking else []
+                    publishing.join()
+                lags.append(lag.longest)
+        finally:
+            answers.kill()
+            answers.wait()
+        first, last, count = (sorted(column) for column in zip(*rounds, strict=True))
+        said("workers that answered, each of 5 rounds", f"{count[0]:,} of {len(known):,}")
+        said("first answers after (median, longest)", f"{first[2]:.2f} s, {first[-1]:.2f} s")
+        said("all answers after (median, longest)", f"{last[2]:.2f} s, {last[-1]:.2f} s")
+        said("longest lag of events without and with", f"{lags[0]:.3f} s, {lags[1]:.3f} s")
+
+
+def _until_all_online(watched: harness.Watched, count: int) -> None:
+    deadline = time.monotonic() + 120
+    while watched.get("/api/v1/overview")["workers"]["online"] < count:
+        if time.monotonic() > deadline:
+            raise SystemExit(f"{count} workers did not come online")
+        time.sleep(0.2)
+
+
+def _round(watched: harness.Watched) -> tuple[float, float, int]:
+    """Ping everyone; give when the first answers were told, when all were, and how many."""
+    began, first = time.monotonic(), 0.0
+    report = watched.post("/api/v1/control/ping", {})
+    while True:
+        answered = report["outcomes"].get("ok", 0)
+        now = time.monotonic() - began
+        first = first or (now if answered else 0.0)
+        if report["state"] in ("finished", "failed"):
+            return first, now, answered
+        where = f"/api/v1/actions/{report['id']}?after={report['sequence']}&wait=5"
+        report = watched.get(where)
+
+
 def in_chromium(directory: Path, seconds: float) -> None:
     """The page at 15,000 events/s in Chromium, and fifty of them at once."""
     page.run(directory, seconds)
@@ -194,6 +253,7 @@ BENCHMARKS: dict[str, Callable[[Path, float], None]] = {
     "rabbitmq": rabbitmq,
     "scrape": scrape,
     "memory": memory,
+    "broadcast": broadcast,
     "page": in_chromium,
 }
 

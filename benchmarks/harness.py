@@ -67,6 +67,13 @@ class Watched:
     def get(self, path: str) -> Any:
         return json.loads(self.text(path))
 
+    def post(self, path: str, body: Any) -> Any:
+        request = urllib.request.Request(
+            self.url + path, json.dumps(body).encode(), {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.loads(answer.read())
+
 
 @contextlib.contextmanager
 def started(

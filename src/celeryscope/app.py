@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import uvicorn
@@ -28,8 +28,15 @@ from celeryscope.cluster.accounting import Accounting
 from celeryscope.cluster.state import ClusterState
 from celeryscope.config.load import is_loopback
 from celeryscope.config.settings import Config, masker
+from celeryscope.control.action import Action
 from celeryscope.control.app import make_app, overrule
+from celeryscope.control.commands import Role
+from celeryscope.control.desk import Desk
+from celeryscope.control.effects import Sight
 from celeryscope.control.inspect import Inspector
+from celeryscope.control.jobs import Jobs
+from celeryscope.control.remote import Remote
+from celeryscope.control.results import Results
 from celeryscope.errors import CeleryscopeError, ConfigError, PortInUse
 from celeryscope.ingest.open import broker_url, open_source
 from celeryscope.ingest.pipeline import Pipeline
@@ -48,7 +55,10 @@ from celeryscope.metrics.collectors import (
 from celeryscope.metrics.recorder import Recorder, sole_queue
 from celeryscope.metrics.registry import Metrics
 from celeryscope.model.event import Event
+from celeryscope.model.schedule import Entry
+from celeryscope.model.task import Task
 from celeryscope.model.worker import Worker
+from celeryscope.schedules.reader import Reader
 from celeryscope.web import app as web
 from celeryscope.web.services import Broker, IngestStats, Services, Vitals
 
@@ -77,6 +87,7 @@ class Watch:
         """`console_url` is where people reach the console; None: there is none, or who knows."""
         self.config = config
         self.app = celery_app
+        self.exporter = exporter
         self.started_at = time.time()
         mask = masker(config.mask)
         self.state = ClusterState(
@@ -96,6 +107,7 @@ class Watch:
             interval_seconds=config.inspect_interval,
             enable_events_seconds=_ENABLE_EVENTS_SECONDS if config.enable_events else None,
             mask=mask,
+            workers=self._known_workers,
         )
         self.queues = QueuePoller(
             depths=open_depths(app=celery_app, broker_api=config.broker_api or None),
@@ -103,6 +115,28 @@ class Watch:
             interval_seconds=config.queue_interval,
         )
         self.messages = open_looks(app=celery_app, broker_api=config.broker_api or None, mask=mask)
+        sight = Sight(online=self._seen_online, task_state=self._task_state)
+        self.remote = Remote(
+            app=celery_app,
+            workers=self._known_workers,
+            sight=sight,
+            timeout_seconds=config.control_timeout,
+            max_workers=max(10_000, config.max_workers),
+            mask=mask,
+            on_change=self._mind_events,
+        )
+        self.results = Results(celery_app)
+        self.schedules = Reader(app=celery_app, conf_of_workers=self._conf_of_workers)
+        self.jobs = Jobs(
+            app=celery_app,
+            results=self.results,
+            tasks=self._task,
+            known_names=self._task_names,
+            entries=self._entries,
+            mask=mask,
+            sight=sight,
+        )
+        self.desk = Desk(remote=self.remote, jobs=self.jobs, consumers=self._consumers)
         self.recorder = build_recorder(config, queues_of=self._queues_of)
         self.metrics = Metrics(recorder=self.recorder, collectors=self._collectors(console_url))
         self.pipeline = Pipeline(
@@ -124,9 +158,17 @@ class Watch:
         self._thread.start()
         self.inspector.start()
         self.queues.start()
+        if not self.exporter:
+            self.remote.start()
+            self.jobs.start()
+            self.schedules.start()
 
     def stop(self) -> None:
         """End, in reverse order."""
+        if not self.exporter:
+            self.schedules.stop()
+            self.jobs.stop()
+            self.remote.stop()
         self.queues.stop()
         self.inspector.stop()
         self._stop.set()
@@ -221,12 +263,68 @@ class Watch:
             inspector=self.inspector,
             queues=self.queues,
             messages=self.messages,
+            desk=self.desk,
+            results=self.results,
+            schedules=self.schedules,
+            role=role_of(self.config),
+            read_only=self.config.read_only,
             ingest=self.ingest,
             worker_status=self.worker_status,
             version=__version__,
             started_at=self.started_at,
             grafana_url=self.config.grafana_url or None,
         )
+
+    # ------------------------------------------------------------------ for commands
+
+    def _known_workers(self) -> Mapping[str, bool]:
+        """Give every worker that events or answers tell of, and whether it may be there."""
+        now = time.time()
+        with self.state.lock:
+            workers = list(self.state.workers.values())
+        known = dict.fromkeys(self.inspector.latest, True)
+        for worker in workers:
+            known[worker.hostname] = self.worker_status(worker, now) != "offline"
+        return known
+
+    def _seen_online(self, hostname: str) -> bool | None:
+        worker = self.state.workers.get(hostname)
+        if worker is None:
+            return None
+        status = self.worker_status(worker, time.time())
+        return None if status == "unknown" else status == "online"
+
+    def _task(self, task_id: str) -> Task | None:
+        return self.state.tasks.get(task_id)
+
+    def _task_state(self, task_id: str) -> str | None:
+        task = self.state.tasks.get(task_id)
+        return task.state if task is not None else None
+
+    def _task_names(self) -> Iterator[str]:
+        for inspection in self.inspector.latest.values():
+            for told in inspection.registered or ():
+                yield told.partition(" [")[0]
+
+    def _entries(self) -> Sequence[Entry]:
+        return [entry for schedule in self.schedules.latest for entry in schedule.entries]
+
+    def _conf_of_workers(self) -> Mapping[str, Mapping[str, Any] | None]:
+        return {host: told.conf for host, told in self.inspector.latest.items()}
+
+    def _consumers(self, queue: str) -> Sequence[str]:
+        return [
+            host
+            for host, queues in self._queues_of().items()
+            if queue in queues and self._online(host)
+        ]
+
+    def _mind_events(self, action: Action) -> None:
+        """Do not turn on again what somebody has turned off here."""
+        if action.command.name in ("disable_events", "enable_events"):
+            silent = action.command.name == "disable_events"
+            hostnames = [worker.hostname for worker in action.snapshot().workers]
+            self.inspector.silence(hostnames, silent=silent)
 
     # ------------------------------------------------------------------ parts
 
@@ -273,6 +371,15 @@ class Watch:
             BuildCollector(version=__version__, console_url=console_url),
             ProcessCollector(),
         ]
+
+
+def role_of(config: Config) -> Role:
+    """Give what everybody who reaches us may do, as long as there is no login."""
+    if config.anonymous_role:
+        return cast(Role, config.anonymous_role)
+    # A name or a path of its own, or a socket, is for a proxy: who knows whom that lets in.
+    proxied = config.unix_socket or config.allowed_hosts or config.external_url or config.url_prefix
+    return "admin" if is_loopback(config.address) and not proxied else "viewer"
 
 
 def build_source(config: Config, *, celery_app: Any) -> Source:
@@ -376,6 +483,8 @@ def _run(config: Config, listening: _Listening, *, celery_app: Any, exporter: bo
             event_exchange=config.event_exchange,
             default_queue=config.default_queue_name,
         )
+    if config.result_backend and not app.conf.result_backend:
+        app.conf.result_backend = config.result_backend
     watch = Watch(
         config,
         celery_app=app,
@@ -393,6 +502,7 @@ def _run(config: Config, listening: _Listening, *, celery_app: Any, exporter: bo
             url_prefix=config.url_prefix,
             assets_dir=_ASSETS,
             allowed_hosts=hosts,
+            external_url=config.external_url,
         )
     server = _Server(_server_config(config, page), on_exit=page.close)
     before = {number: signal.signal(number, _nothing) for number in (signal.SIGINT, signal.SIGTERM)}

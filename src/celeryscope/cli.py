@@ -1,4 +1,4 @@
-"""The commands: celeryscope serve · demo · exporter · stack, and `celery -A proj scope`.
+"""The commands: celeryscope serve · demo · exporter · stack · control, `celery -A proj scope`.
 
 Their options are made from the table of settings. What is heavy to import is imported by the
 command that needs it.
@@ -6,6 +6,7 @@ command that needs it.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -250,6 +251,142 @@ def _stack_command(*, directory: Path, force: bool, **asked: Any) -> None:
     click.echo("\n" + stack.after_writing(directory, choice), nl=False)
 
 
+# ---------------------------------------------------------------------- control
+
+
+class ControlGroup(click.Group):
+    """One command for each row of the table of commands."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        from celeryscope.control.commands import COMMANDS
+
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        from celeryscope.control.commands import COMMANDS
+
+        row = COMMANDS.get(cmd_name.replace("-", "_"))
+        return None if row is None else _row_command(row)
+
+
+def _row_command(row: Any) -> click.Command:
+    arguments = [
+        click.Option(
+            [argument.name, "--" + argument.name.replace("_", "-")],
+            help=_argument_help(argument),
+            multiple=argument.kind == "texts",
+            required=argument.required,
+            metavar=argument.kind.upper() if not argument.choices else "|".join(argument.choices),
+            **_truth(argument.kind == "boolean"),
+        )
+        for argument in row.arguments
+    ]
+    needs = "" if row.needs_workers else "  (default: all that it concerns)"
+    worker = click.Option(
+        ["_workers", "--worker"],
+        multiple=True,
+        required=row.needs_workers,
+        metavar="NAME",
+        help=f"A worker's name; may be repeated.{needs}",
+    )
+    return click.Command(
+        row.name,
+        callback=lambda **given: _control(row, **given),
+        help=f"{row.consequence}\n\nSeen to be done: {row.confirmed} Needs the role {row.role}.",
+        short_help=row.title,
+        params=[
+            *arguments,
+            *([worker] if row.runs == "workers" else []),
+            click.Option(["_yes", "--yes"], is_flag=True, help="Do not ask first."),
+            click.Option(["_json", "--json"], is_flag=True, help="Print the report as JSON."),
+        ],
+    )
+
+
+def _truth(is_boolean: bool) -> dict[str, Any]:
+    return {"is_flag": False, "flag_value": "true"} if is_boolean else {}
+
+
+def _argument_help(argument: Any) -> str:
+    default = "" if argument.default is None else f"  (default: {argument.default})"
+    return f"{argument.help}{default}"
+
+
+def _control(
+    row: Any, *, _yes: bool, _json: bool, _workers: tuple[str, ...] = (), **given: Any
+) -> None:
+    """Send a command, and tell what each worker answers as it comes."""
+    from celeryscope.control.client import Client, Refused, Teller, is_all_right
+
+    context = click.get_current_context()
+    arguments = _typed_arguments(row, given)
+    confirm = _confirmed(row, arguments, _workers, yes=_yes)
+    client = Client(context.obj)
+    teller = Teller(lambda line: None if _json else click.echo(line))
+    try:
+        report = client.send(row.name, arguments, workers=_workers, confirm=confirm)
+        for newer in client.follow(report):
+            report = newer
+            teller.tell(report)
+    except Refused as refused:
+        hint = f"\n{refused.hint}" if refused.hint else ""
+        click.echo(f"celeryscope: {refused}{hint}", err=True)
+        context.exit(EXIT_CONFIG if refused.status == 400 else EXIT_FAILED)
+    if _json:
+        click.echo(json.dumps(report, indent=2))
+    context.exit(0 if is_all_right(report) else EXIT_FAILED)
+
+
+def _typed_arguments(row: Any, given: dict[str, Any]) -> dict[str, Any]:
+    from celeryscope.control.client import value_of
+
+    arguments: dict[str, Any] = {}
+    for argument in row.arguments:
+        typed = given[argument.name]
+        if typed is None or typed == ():
+            continue
+        if isinstance(typed, tuple):
+            arguments[argument.name] = list(typed)
+            continue
+        try:
+            arguments[argument.name] = value_of(argument, typed)
+        except ValueError as error:
+            raise click.BadParameter(
+                f"This is no JSON: {error}", param_hint=argument.name
+            ) from error
+    return arguments
+
+
+def _confirmed(
+    row: Any, arguments: dict[str, Any], workers: tuple[str, ...], *, yes: bool
+) -> str | None:
+    """Ask where that is due; gives what has to be typed, where something has."""
+    typed = str(arguments[row.confirm]) if row.confirm else None
+    if yes or not row.destructive:
+        return typed
+    whom = f" {', '.join(workers)}:" if workers else ""
+    click.echo(f"{row.title}:{whom} {row.consequence}", err=True)
+    if typed is None:
+        click.confirm("Go on?", abort=True, err=True)
+        return None
+    return str(click.prompt(f"Type '{typed}' to go on", err=True))
+
+
+def _is_web_address(_context: click.Context, _param: click.Parameter, url: str) -> str:
+    if not url.lower().startswith(("http://", "https://")):
+        raise click.BadParameter("It must begin with http:// or https://.")
+    return url
+
+
+def _control_url(*, url: str) -> None:
+    """Steer the cluster that a running console watches: see what each worker answers, and
+    whether it is done.
+
+    Ends with 0 when all did it, with 1 when one refused, was silent or was not seen to do it.
+    """
+    click.get_current_context().obj = url
+
+
 scope = SettingsCommand("scope", name="scope", callback=_scope_command, help=_scope_command.__doc__)
 main.add_command(
     SettingsCommand("serve", name="serve", callback=_serve_command, help=_serve_command.__doc__)
@@ -326,6 +463,23 @@ main.add_command(
                 ["--anonymous"], is_flag=True, help="Let people see Grafana without a login."
             ),
             click.Option(["--force"], is_flag=True, help="Overwrite files that differ."),
+        ],
+    )
+)
+
+main.add_command(
+    ControlGroup(
+        "control",
+        callback=_control_url,
+        help=_control_url.__doc__,
+        params=[
+            click.Option(
+                ["--url"],
+                default="http://localhost:5555",
+                show_default=True,
+                callback=_is_web_address,
+                help="Where the console is.",
+            )
         ],
     )
 )

@@ -13,6 +13,7 @@
     ├── BadArgument              a request parameter has a value we cannot use
     │   └── BadQuery             a query is not in the query language
     ├── NotPossible              what was asked for cannot be done here, now or later
+    ├── Forbidden                whoever asks may not do it
     └── Unavailable              what was asked for cannot be told right now
 
 The docstring of a class is its message; an instance carries facts. What a person or a
@@ -116,6 +117,14 @@ class BadQuery(BadArgument):
 
 class NotPossible(CeleryscopeError):
     """This cannot be done here."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        self.hint = hint
+        super().__init__(message)
+
+
+class Forbidden(CeleryscopeError):
+    """Whoever asks may not do this."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         self.hint = hint

@@ -11,6 +11,8 @@ from celery.exceptions import Reject
 
 app = Celery("contract", broker=os.environ.get("CONTRACT_BROKER", "memory://"))
 app.conf.update(
+    result_backend=os.environ.get("CONTRACT_RESULTS") or None,
+    worker_pool_restarts=bool(os.environ.get("CONTRACT_POOL_RESTARTS")),
     worker_send_task_events=True,
     task_send_sent_event=True,
     worker_prefetch_multiplier=1,

@@ -1,12 +1,14 @@
 """Flower's read API, ours beside a running Flower 2.2: same broker, same worker, same answers.
 
-What differs on purpose stands in DIFFERENCES, with its reason. Nothing else may.
+What differs on purpose stands in `differences`, with its reason; the functions below take it out.
+Nothing else may.
 """
 
 from __future__ import annotations
 
 import contextlib
 import html
+import importlib
 import importlib.util
 import os
 import sys
@@ -25,24 +27,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 WORKER = "one@contract"
 STATUS = "/api/workers?status=1"
-
-#: Where ours differs and why: (what, field) → reason. The functions below take them out.
-DIFFERENCES = {
-    ("task", "timestamp, clock"): (
-        "Flower takes those of the event that arrived last, also of one that came late or that "
-        "did not set the state (and makes up the clock of a client); ours are of the event that "
-        "set the state"
-    ),
-    ("worker", "timestamp"): "when the answers arrived, by each one's own clock",
-    ("worker", "stats.clock, stats.uptime, stats.rusage"): "move between the two questions",
-    ("worker", "active, reserved, scheduled, revoked"): (
-        "Flower lists them from the first refresh of that one worker on; ours whenever that one "
-        "worker is asked for, and never for all. Compared after such a refresh, by id"
-    ),
-    ("worker", "conf.broker_url"): "ours masks a password in every text, Celery only in this one",
-    ("error", "a search that is refused"): "same status, same shape, other words",
-    ("error", "<, >, & and quotes in a plain text"): "Flower escapes them as if it were HTML",
-}
 
 
 class Side:
@@ -192,6 +176,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
             "FLOWER_UNAUTHENTICATED_API": "true",
             "PYTHONPATH": os.pathsep.join([str(REPOSITORY / "src"), str(REPOSITORY)]),
         }
+        importlib.reload(project)  # an app without connections to another module's broker
         project.app.conf.broker_url = broker
         sides = Both(Side(flower), Side(ours))
         stack.callback(sides.close)

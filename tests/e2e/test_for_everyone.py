@@ -272,7 +272,7 @@ def test_nothing_moves_for_those_who_asked_for_less_motion(shop: Shop, visitor: 
                 look();
             }"""
         )
-        rows(page).first.locator("[role=cell]").first.click()
+        rows(page).first.locator("[role=cell]").nth(1).click()
         page.get_by_test_id("drawer").wait_for()
         page.get_by_test_id("freeze").hover()
         page.get_by_test_id("theme").click()

@@ -11,7 +11,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from celeryscope.app import Watch, _allowed_hosts, _console_url, _Lines, _listen, serve
+from celeryscope.app import (
+    Watch,
+    _allowed_hosts,
+    _console_url,
+    _Lines,
+    _listen,
+    role_of,
+    serve,
+)
 from celeryscope.broker.base import QueueDepth
 from celeryscope.config.settings import Config
 from celeryscope.control.app import make_app
@@ -249,3 +257,24 @@ def test_nothing_from_outside_can_forge_a_line_of_the_log() -> None:
         "x", logging.INFO, "", 0, "task %s", ("a\n2026 ERROR\x1b[31m",), None
     )
     assert _Lines("%(message)s").format(record) == r"task a\n2026 ERROR\x1b[31m"
+
+
+@pytest.mark.parametrize(
+    ("settings", "role"),
+    [
+        ({}, "admin"),
+        ({"address": "::1"}, "admin"),
+        ({"address": "0.0.0.0"}, "viewer"),
+        ({"unix_socket": Path("/tmp/x")}, "viewer"),
+        ({"allowed_hosts": ("scope.example",)}, "viewer"),
+        ({"external_url": "https://scope.example"}, "viewer"),
+        ({"url_prefix": "/scope"}, "viewer"),
+        ({"external_url": "https://scope.example", "anonymous_role": "admin"}, "admin"),
+        ({"address": "0.0.0.0", "anonymous_role": "operator"}, "operator"),
+        ({"anonymous_role": "viewer"}, "viewer"),
+    ],
+)
+def test_only_who_is_on_this_machine_may_do_everything_unless_told_otherwise(
+    settings: dict[str, Any], role: str
+) -> None:
+    assert role_of(Config(broker="x", **settings)) == role

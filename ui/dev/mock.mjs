@@ -14,9 +14,10 @@ const { values: flags } = parseArgs({
     prefix: { type: 'string', default: '' },
     rate: { type: 'string', default: '40' }, // tasks a second
     workers: { type: 'string', default: '6' },
+    dist: { type: 'string', default: fileURLToPath(new URL('../../src/celeryscope/web/dist', import.meta.url)) },
   },
 });
-const DIST = fileURLToPath(new URL('../../src/celeryscope/web/dist', import.meta.url));
+const DIST = flags.dist;
 const PREFIX = flags.prefix.replace(/\/$/, '');
 const RATE = Number(flags.rate);
 const KEPT = 20_000;
@@ -349,7 +350,9 @@ function workerDetail(hostname) {
     active: [], reserved: mine.filter(({ state }) => state === 'RECEIVED').map(({ uuid: id, name }) => ({ id, name })),
     scheduled: [], revoked: [],
   };
-  return { ...worker, inspect, inspect_error: null, running_tasks: mine.filter(({ state }) => state === 'STARTED').map(row) };
+  const times = Array.from({ length: 60 }, (_, index) => clock() - 2 * (60 - index));
+  const heartbeats = { times, active: times.map((_, index) => index % 5), load: times.map(() => 0.4), processed: times.map((_, index) => worker.processed - 120 + 2 * index) };
+  return { ...worker, heartbeats, inspect, inspect_error: null, running_tasks: mine.filter(({ state }) => state === 'STARTED').map(row) };
 }
 
 function live(request, response, query) {
@@ -414,6 +417,141 @@ function json(response, body, status = 200) {
   response.end(JSON.stringify(body));
 }
 
+// ---- steering: a few commands of each kind, and answers that come one after the other
+
+const argument = (name, kind, more = {}) => ({
+  name, kind, help: '', required: false, default: null, minimum: null, maximum: null, max_bytes: 255, max_items: 1000, choices: [], unit: '', ...more,
+});
+const command = (name, title, subject, consequence, more = {}) => ({
+  name, title, consequence, confirmed: 'By the answer.', role: 'operator', allowed: true, subject, runs: 'workers',
+  needs_workers: false, many: false, destructive: false, confirm: '', arguments: [], example: {}, ...more,
+});
+const IDS = argument('ids', 'texts', { required: true, help: "The tasks' ids." });
+const QUEUE = argument('queue', 'text', { required: true, help: "The queue's name." });
+const TASK = argument('task_name', 'text', { required: true, help: "The task's name." });
+const PROCESSES = argument('n', 'integer', { default: 1, minimum: 1, maximum: 1000, unit: 'processes', help: 'How many.' });
+const SECONDS = { minimum: 0.001, maximum: 31_536_000, unit: 'seconds' };
+const HERE = { runs: 'here' };
+const NAMED = { needs_workers: true };
+const LOST = { destructive: true };
+const COMMANDS = [
+  command('shutdown', 'Shut down', 'worker', 'The worker takes no more tasks, finishes those that run, and ends. Nothing starts it again unless a supervisor does.', { ...NAMED, ...LOST, role: 'admin' }),
+  command('pool_restart', 'Restart the pool', 'worker', 'The processes of the pool are replaced, each after its next task.', { ...NAMED, ...LOST, role: 'admin', arguments: [argument('modules', 'texts', { help: 'Python modules to import.' }), argument('reload', 'boolean', { default: false, help: 'Read modules again that are loaded.' })] }),
+  command('pool_grow', 'Grow the pool', 'worker', 'The worker starts more processes and takes as many more tasks at once.', { ...NAMED, arguments: [PROCESSES] }),
+  command('pool_shrink', 'Shrink the pool', 'worker', 'The worker ends idle processes.', { ...NAMED, ...LOST, arguments: [PROCESSES] }),
+  command('autoscale', 'Set autoscale limits', 'worker', 'The pool grows and shrinks between these limits.', { ...NAMED, arguments: [argument('max', 'integer', { required: true, minimum: 1, maximum: 1000, unit: 'processes' }), argument('min', 'integer', { minimum: 0, maximum: 1000, unit: 'processes' })] }),
+  command('add_consumer', 'Consume from a queue', 'queue', 'The worker takes tasks from this queue, too, and makes the queue if it is not there.', { arguments: [QUEUE, argument('exchange', 'text'), argument('exchange_type', 'text', { default: 'direct', choices: ['direct', 'topic', 'fanout', 'headers'] }), argument('routing_key', 'text'), argument('options', 'options', { help: 'How the queue is declared.' })] }),
+  command('cancel_consumer', 'Stop consuming from a queue', 'queue', 'The worker takes no more tasks from this queue; those it has already are run.', { ...LOST, arguments: [QUEUE] }),
+  command('rate_limit', 'Limit the rate of a task', 'task name', 'Each worker starts at most so many of this task in a time.', { arguments: [TASK, argument('rate_limit', 'rate', { required: true, help: 'A number and /s, /m or /h, as 10/m.' })] }),
+  command('time_limit', 'Limit the time of a task', 'task name', 'Tasks of this name that start from now on get these limits.', { arguments: [TASK, argument('soft', 'number', SECONDS), argument('hard', 'number', SECONDS)] }),
+  command('revoke', 'Revoke tasks', 'task id', 'Workers that hear it will not start these tasks. One that runs already goes on.', { ...LOST, many: true, arguments: [IDS] }),
+  command('terminate', 'Terminate tasks', 'task id', 'Revokes the tasks, and the process that runs one is sent a signal.', { ...LOST, many: true, arguments: [IDS, argument('signal', 'signal', { default: 'SIGTERM', choices: ['SIGTERM', 'SIGINT', 'SIGKILL'], help: 'What the process that runs the task is sent.' })] }),
+  command('enable_events', 'Send task events', 'worker', 'The worker tells what becomes of each task.'),
+  command('disable_events', 'Send no task events', 'worker', 'Tasks of this worker are no longer seen.', LOST),
+  command('ping', 'Ping', 'worker', 'Asks who is there.', { role: 'viewer' }),
+  command('async_apply', 'Send a task', 'task name', 'Sends a task that a worker knows.', { ...HERE, arguments: [TASK, argument('args', 'args'), argument('kwargs', 'kwargs'), argument('countdown', 'number', { unit: 'seconds' }), argument('eta', 'time'), QUEUE] }),
+  command('abort', 'Abort tasks', 'task id', 'Tasks that look for it end by themselves.', { ...HERE, ...LOST, many: true, arguments: [IDS] }),
+  command('retry', 'Run again', 'task id', 'Finished tasks are sent again with exactly the same arguments.', { ...HERE, ...LOST, many: true, arguments: [IDS] }),
+  command('forget', 'Forget results', 'task id', 'Their results are taken out of the result backend.', { ...HERE, ...LOST, many: true, arguments: [IDS] }),
+  command('purge', 'Purge the queue', 'queue', 'Every waiting message is deleted. Nothing brings them back.', { ...HERE, ...LOST, role: 'admin', confirm: 'queue', arguments: [QUEUE] }),
+  command('pause_queue', 'Pause the queue', 'queue', 'Every worker that consumes it stops.', { ...LOST, arguments: [QUEUE] }),
+  command('resume_queue', 'Resume the queue', 'queue', 'Those that were paused consume again.', { arguments: [QUEUE] }),
+  command('run_entry', 'Run now', 'schedule', 'Sends now what this entry of the schedule sends.', { ...HERE, arguments: [argument('entry', 'text', { required: true })] }),
+];
+const actions = new Map();
+const selections = new Map();
+const problem = (response, status, code, message, hint = null) => json(response, { error: { code, message, hint } }, status);
+
+function changed(action, change) {
+  Object.assign(action, change, { sequence: action.sequence + 1 });
+  const counts = (list, key) => list.reduce((all, one) => ({ ...all, [one[key]]: (all[one[key]] ?? 0) + 1 }), {});
+  const all = [...action.workers, ...action.items];
+  Object.assign(action, { now: clock(), outcomes: counts(all, 'outcome'), effects: counts(all, 'effect'), late: action.workers.filter(({ late }) => late).length, twice: action.workers.filter(({ answers }) => answers > 1).length });
+}
+
+/** The second worker refuses, the fourth is silent and late, the fifth has a namesake. */
+function answered(row, index) {
+  if (index % 6 === 1) return { ...row, outcome: 'refused', error: 'pool_restart is not enabled: set worker_pool_restarts', answers: 1 };
+  if (index % 6 === 3) return { ...row, outcome: 'silent' };
+  return { ...row, outcome: 'ok', answers: index % 6 === 4 ? 2 : 1, effect: 'pending', answered_at: clock() };
+}
+const SEEN = { done: 'Seen at the next inspect.', 'not seen': 'It was looked for 10 s.', 'cannot tell': 'This worker does not say.' };
+
+function steer(found, request) {
+  const asked = request.workers ?? workers.filter(({ status }) => status === 'online').map(({ hostname }) => hostname);
+  const ids = selections.get(request.selection)?.ids ?? request.arguments?.ids ?? [request.arguments?.queue ?? request.arguments?.task_name ?? 'one'];
+  const here = found.runs === 'here';
+  const rest = { effect: 'unchecked', effect_said: '', effect_at: null, value: null };
+  const action = {
+    id: uuid(), sequence: 0, command: found.name, title: found.title, arguments: request.arguments ?? {}, runs: found.runs, everyone: !request.workers && !here,
+    state: 'waiting', sent: 'yes', created_at: clock(), finished_at: null, timeout_seconds: 5, confirm_seconds: 10, error: '', hint: '',
+    late: 0, twice: 0, unexpected: 0, total: here ? ids.length : asked.length, stoppable: here && ids.length > 1, items_left_out: 0,
+    workers: here ? [] : asked.toSorted().map((hostname) => ({ hostname, expected: true, outcome: 'asked', answered_at: null, late: false, answers: 0, value_dropped: false, error: '', ...rest })),
+    items: here ? ids.map((subject) => ({ subject, outcome: 'unasked', said: '', task_id: null, ...rest })) : [],
+  };
+  changed(action, {});
+  actions.set(action.id, action);
+  if (broker.state !== 'connected') return changed(action, { state: 'failed', sent: 'no', finished_at: clock(), error: broker.error, hint: broker.hint }), action;
+  let step = 0;
+  const timer = setInterval(() => {
+    if (action.state === 'stopped') return clearInterval(timer);
+    const list = here ? action.items : action.workers;
+    if (step < list.length) {
+      const row = list[step];
+      list[step] = here ? (step % 9 === 8 ? { ...row, outcome: 'refused', said: 'Its arguments were cut: it cannot be sent as it was.' } : { ...row, outcome: 'ok', said: 'Sent again.', task_id: uuid() }) : answered(row, step);
+      changed(action, {});
+    } else if (step === list.length && !here) {
+      changed(action, { state: 'confirming' });
+    } else if (step > list.length + 4 || here) {
+      clearInterval(timer);
+      const effects = ['done', 'done', 'done', 'done', 'cannot tell', 'not seen'];
+      action.workers = action.workers.map((row, index) => {
+        if (row.effect === 'pending') return { ...row, effect: effects[index % 6], effect_said: SEEN[effects[index % 6]] };
+        return row.outcome === 'silent' ? { ...row, late: true, outcome: 'ok', answers: 1 } : row;
+      });
+      changed(action, { state: 'finished', finished_at: clock(), stoppable: false });
+    }
+    step += 1;
+  }, 250);
+  return action;
+}
+
+async function body(request) {
+  let text = '';
+  for await (const part of request) text += part;
+  return JSON.parse(text || '{}');
+}
+
+async function steering(request, response, noun, id, query) {
+  if (noun === 'commands') return json(response, { role: 'admin', read_only: false, commands: COMMANDS });
+  if (noun === 'actions' && id === undefined) return json(response, { now: clock(), actions: [...actions.values()].reverse() });
+  if (noun === 'selections') {
+    const { command: name, query: text } = await body(request);
+    const found = taskList(new URLSearchParams({ query: text, limit: '1000' })).tasks;
+    const by = Object.entries(Object.groupBy(found, (task) => task.name ?? ''));
+    const selection = { id: uuid(), command: name, query: text, now: clock(), expires_at: clock() + 600, matching: found.length + 3, count: found.length, left_out: [{ reason: 'They are not finished.', count: 3 }], names: by.slice(0, 10).map(([of, list]) => ({ name: of, count: list.length })), sample: found.slice(0, 10).map((task) => task.uuid) };
+    selections.set(selection.id, { ids: found.map((task) => task.uuid) });
+    return json(response, selection, 201);
+  }
+  if (noun === 'control') {
+    const found = COMMANDS.find(({ name }) => name === id);
+    if (!found) return problem(response, 404, 'not_found', `There is no command ${id}.`);
+    const given = await body(request);
+    if (found.name === 'autoscale' && (given.arguments?.min ?? 0) > given.arguments?.max) return problem(response, 400, 'bad_argument', "'min' must be at most 'max'.", 'Give both as whole numbers.');
+    return json(response, steer(found, given), 202);
+  }
+  const [key, verb] = (id ?? '').split('/');
+  const action = actions.get(key);
+  if (!action) return problem(response, 404, 'not_found', 'There is no such action.');
+  if (verb === 'stop') {
+    changed(action, { state: 'stopped', finished_at: clock(), stoppable: false });
+    return json(response, action, 202);
+  }
+  const until = clock() + Number(query.get('wait') ?? 0);
+  while (action.sequence <= Number(query.get('after') ?? 0) && clock() < until) await new Promise((resolve) => setTimeout(resolve, 50));
+  json(response, action);
+}
+
 const TYPES = { '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.woff2': 'font/woff2', '.html': 'text/html' };
 function page(response, path) {
   const file = join(DIST, normalize(path));
@@ -452,6 +590,7 @@ createServer((request, response) => {
   const [, noun, key] = api;
   const id = key === undefined ? undefined : decodeURIComponent(key);
   const missing = (what) => json(response, { error: { code: 'not_found', message: `There is no ${what} ${id}.`, hint: null } }, 404);
+  if (['commands', 'control', 'actions', 'selections'].includes(noun)) return void steering(request, response, noun, id, url.searchParams);
   if (noun === 'live') return live(request, response, url.searchParams);
   if (noun === 'overview') return json(response, overview());
   if (noun === 'queues') return json(response, { now: clock(), queues, error: broker.error, read_at: clock() - 2, every_seconds: 5 });

@@ -16,8 +16,8 @@ const HEADER = '// Made from openapi.json by `npm run types`. Do not edit.\n\n';
 const ASK = `
 import json
 from celeryscope.web.api import openapi
-from celeryscope.web.app import OPERATIONS
-print(json.dumps(openapi.document(OPERATIONS, version="0", base="/api/v1")))
+from celeryscope.web.app import CHANGES, OPERATIONS
+print(json.dumps(openapi.document(OPERATIONS, CHANGES, version="0", base="/api/v1")))
 `;
 const check = process.argv.includes('--check');
 

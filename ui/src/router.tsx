@@ -12,6 +12,7 @@ import { Empty, Trouble } from './components/Notice';
 import { Page } from './components/shell/Page';
 import { Shell } from './components/shell/Shell';
 import { readQueueSearch } from './lib/queues';
+import { readScheduleSearch } from './lib/schedules';
 import { readTaskSearch, translated } from './lib/task-query';
 import { parseSearch, stringifySearch } from './lib/url';
 import { readWorkerSearch } from './lib/worker-query';
@@ -22,11 +23,12 @@ const OverviewPage = lazyRouteComponent(() => import('./pages/overview/OverviewP
 const WorkersPage = lazyRouteComponent(() => import('./pages/workers/WorkersPage'), 'WorkersPage');
 const WorkerPage = lazyRouteComponent(() => import('./pages/worker/WorkerPage'), 'WorkerPage');
 const QueuesPage = lazyRouteComponent(() => import('./pages/queues/QueuesPage'), 'QueuesPage');
+const SchedulesPage = lazyRouteComponent(() => import('./pages/schedules/SchedulesPage'), 'SchedulesPage');
 const TasksPage = lazyRouteComponent(() => import('./pages/tasks/TasksPage'), 'TasksPage');
 const TaskPage = lazyRouteComponent(() => import('./pages/task/TaskPage'), 'TaskPage');
 
 export function loadAllPages(): void {
-  for (const page of [OverviewPage, WorkersPage, TasksPage, TaskPage, WorkerPage, QueuesPage]) {
+  for (const page of [OverviewPage, WorkersPage, TasksPage, TaskPage, WorkerPage, QueuesPage, SchedulesPage]) {
     // A page that does not load now is asked for again when someone goes there.
     page.preload?.()?.catch(() => undefined);
   }
@@ -68,6 +70,13 @@ const queues = createRoute({
   component: QueuesPage,
 });
 
+const schedules = createRoute({
+  getParentRoute: () => root,
+  path: '/schedules',
+  validateSearch: readScheduleSearch,
+  component: SchedulesPage,
+});
+
 const tasks = createRoute({
   getParentRoute: () => root,
   path: '/tasks',
@@ -99,7 +108,7 @@ const flowerTask = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: root.addChildren([overview, workers, worker, queues, tasks, task, flowerWorker, flowerTask]),
+  routeTree: root.addChildren([overview, workers, worker, queues, schedules, tasks, task, flowerWorker, flowerTask]),
   basepath: new URL(document.baseURI).pathname,
   parseSearch,
   stringifySearch,

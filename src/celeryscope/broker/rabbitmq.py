@@ -297,7 +297,7 @@ class RabbitPeek:
             raise NotPossible(
                 "RabbitMQ shows a message only by taking it out for a moment: it is put back in "
                 "its place, marked as redelivered.",
-                hint="If that may be, ask with put_back=1.",
+                hint="If that may be, ask with POST.",
             )
         end = min(offset + limit, _FURTHEST)
         entries = self._api.get(virtual_host, queue, count=end, most_bytes=_MOST_BODY_BYTES)

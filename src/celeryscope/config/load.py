@@ -16,9 +16,7 @@ from typing import Any, NamedTuple
 
 from celeryscope.config import files
 from celeryscope.config.files import NotPlain
-from celeryscope.config.kinds import on_off
 from celeryscope.config.settings import (
-    ALREADY,
     BY_NAME,
     LOGIN,
     MEANINGLESS,
@@ -31,6 +29,7 @@ from celeryscope.config.settings import (
 )
 from celeryscope.errors import ConfigError
 
+_CELERYS_OWN = {"broker": "CELERY_BROKER_URL", "result_backend": "CELERY_RESULT_BACKEND"}
 # In Kubernetes a service named celeryscope or flower sets these for every pod of its namespace.
 _KUBERNETES_NAME = re.compile(r"SERVICE_(HOST|PORT)(_.*)?|PORT_\d+_(TCP|UDP|SCTP)(_.*)?")
 _KUBERNETES_PORT = re.compile(r"(tcp|udp|sctp)://")
@@ -76,8 +75,9 @@ def load(
         prefix = _DIALECT_PREFIX[dialect]
         known = {prefix + name.upper() for name in names_of(dialect)}
         reading.layer(_from_environment({k: v for k, v in env.items() if k in known}, prefix))
-    if "CELERY_BROKER_URL" in env:
-        reading.layer([Given("broker", env["CELERY_BROKER_URL"], "CELERY_BROKER_URL")])
+    for name, variable in _CELERYS_OWN.items():
+        if variable in env:
+            reading.layer([Given(name, env[variable], variable)])
     path = reading.values.get("config") or _flowers_file(command, directory, reading)
     if path is not None:
         reading.file(directory / path)
@@ -97,7 +97,7 @@ def names_of(dialect: Dialect) -> frozenset[str]:
     names = {setting.name for setting in SETTINGS if dialect in setting.same}
     names |= {a.name for setting in SETTINGS for a in setting.aliases if a.dialect == dialect}
     names |= MEANINGLESS[dialect].keys()
-    return frozenset(names | LOGIN | ALREADY if dialect == "flower" else names)
+    return frozenset(names | LOGIN if dialect == "flower" else names)
 
 
 def _from_environment(env: Mapping[str, str], prefix: str, *, ours: bool = False) -> list[Given]:
@@ -215,8 +215,7 @@ class _Reading:
             for alias in setting.aliases:
                 if alias.name == name:
                     return setting, alias
-        if not (name in ALREADY and _is_on(given.value)):
-            self.meaningless[name] = given.origin
+        self.meaningless[name] = given.origin
         return None
 
     def _is_known(self, name: str) -> bool:
@@ -272,13 +271,6 @@ def _no_login(given: Given) -> ConfigError:
 def _unknown(what: str, name: str, names: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, list(names), n=1)
     return f"There is no {what} {name}." + (f" Is {near[0]} meant?" if near else "")
-
-
-def _is_on(value: Any) -> bool:
-    try:
-        return bool(on_off().parse(value))
-    except ValueError:
-        return False
 
 
 def is_loopback(address: str) -> bool:

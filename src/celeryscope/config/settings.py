@@ -135,6 +135,10 @@ def _tornado_level(value: Any) -> str:
     return "error" if told in {"none", "critical", "fatal"} else told
 
 
+def _admin(value: Any) -> str | None:
+    return "admin" if kinds.on_off().parse(value) else None
+
+
 def _typed_pairs(value: Any) -> dict[str, Any]:
     """celery-exporter's `key=value` options, whose numbers and constants of `ssl` are meant."""
     return {key: _typed(told) for key, told in kinds.key_values(value).items()}
@@ -216,6 +220,15 @@ class Config:
         same=("flower",),
         secret=True,
     )
+    result_backend: str = _setting(
+        "",
+        kinds.text("URL"),
+        BROKER,
+        "URL of the result backend, as Celery's result_backend, where the app has none. "
+        "CELERY_RESULT_BACKEND is read too.",
+        secret=True,
+        commands=CONSOLE,
+    )
     event_exchange: str = _setting(
         "celeryev",
         kinds.text("NAME", pattern=".+", allowed="a name"),
@@ -284,6 +297,24 @@ class Config:
     insecure: bool = _setting(
         False, kinds.on_off(), PAGE, "Listen where other machines reach it, with no login."
     )
+    read_only: bool = _setting(
+        False,
+        kinds.on_off(),
+        PAGE,
+        "Refuse everything that changes something, whoever asks.",
+        same=("flower",),
+        commands=CONSOLE,
+    )
+    anonymous_role: str = _setting(
+        "",
+        kinds.choice("viewer", "operator", "admin"),
+        PAGE,
+        "What everybody who reaches it may do: viewer sees, operator steers tasks and queues, admin "
+        "everything. Left out it is admin on loopback, else viewer; viewer also where "
+        "allowed_hosts, external_url, url_prefix or unix_socket tell of a proxy.",
+        aliases=(Alias("unauthenticated_api", "flower", _admin, "on: admin", decides=True),),
+        commands=CONSOLE,
+    )
     allowed_hosts: tuple[str, ...] = _setting(
         (),
         kinds.names("HOST"),
@@ -317,6 +348,14 @@ class Config:
         "How long workers' replies to inspect are waited for.",
         unit="seconds",
         aliases=(Alias("inspect_timeout", "flower", _milliseconds, "in milliseconds"),),
+        commands=CONSOLE,
+    )
+    control_timeout: float = _setting(
+        5.0,
+        kinds.seconds(),
+        WORKERS,
+        "How long workers' answers to a command are waited for.",
+        unit="seconds",
         commands=CONSOLE,
     )
     inspect_interval: float = _setting(
@@ -548,7 +587,6 @@ MEANINGLESS: Mapping[Dialect, Mapping[str, str]] = {
         "persistent": "",
         "state_save_interval": "",
         "tasks_columns": "",
-        "unauthenticated_api": "",
         "xheaders": "",
     },
     "exporter": {
@@ -566,8 +604,6 @@ MEANINGLESS: Mapping[Dialect, Mapping[str, str]] = {
 LOGIN = frozenset(
     {"auth", "auth_provider", "basic_auth"} | {"oauth2_key", "oauth2_redirect_uri", "oauth2_secret"}
 )
-# What Flower is when these are on, we are anyway.
-ALREADY = frozenset({"read_only", "unauthenticated_api"})
 
 
 def masker(patterns: tuple[re.Pattern[str], ...]) -> Callable[[str], str] | None:

@@ -1,1 +1,1 @@
-"""Remote control: what the workers answer when they are asked."""
+"""Commands: what workers are told and answer, and what the console does itself."""

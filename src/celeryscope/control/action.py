@@ -16,8 +16,9 @@ import msgspec
 from celeryscope.control.commands import Command
 
 #: `sending` may still fail without effect; after `waiting` comes `confirming` when there is an
-#: effect to look for; `finished` and `failed` are the end, though late answers are still noted.
-State = Literal["sending", "waiting", "confirming", "finished", "failed"]
+#: effect to look for; `finished`, `failed` and `stopped` (by a person) are the end, though late
+#: answers are still noted.
+ActionState = Literal["sending", "waiting", "confirming", "finished", "failed", "stopped"]
 #: `asked`: no answer yet, or none expected. `silent`: none in time.
 Outcome = Literal["unasked", "asked", "ok", "refused", "silent"]
 #: `unchecked`: nobody looked, since it did not say yes in time.
@@ -47,6 +48,19 @@ class WorkerResult(msgspec.Struct, frozen=True):
     effect_at: float | None = None
 
 
+class ItemResult(msgspec.Struct, frozen=True):
+    """What became of one thing that the console did itself: one task, one queue."""
+
+    subject: str  # a task's id, a queue's name
+    outcome: Outcome = "unasked"
+    said: str = ""  # in a sentence; why not, when `refused`
+    value: Any = None  # a result, a count
+    task_id: str | None = None  # of the task that was sent for it
+    effect: Effect = "unchecked"
+    effect_said: str = ""
+    effect_at: float | None = None
+
+
 class Report(msgspec.Struct, frozen=True):
     """An action at one moment."""
 
@@ -55,7 +69,7 @@ class Report(msgspec.Struct, frozen=True):
     command: str
     arguments: Mapping[str, Any]
     everyone: bool  # no worker was named
-    state: State
+    state: ActionState
     sent: Sent
     created_at: float
     sent_at: float | None
@@ -71,6 +85,10 @@ class Report(msgspec.Struct, frozen=True):
     unexpected: int  # workers that answered though we did not know them
     not_taken: Mapping[str, int]  # replies that could not be read, by reason
     workers: tuple[WorkerResult, ...]  # by name
+    total: int  # workers expected, or things to do
+    stoppable: bool = False
+    items: tuple[ItemResult, ...] = ()  # refused ones first, at most 1,000
+    items_left_out: int = 0  # how many are not in `items`
 
 
 class Ledger:
@@ -87,7 +105,7 @@ class Ledger:
         max_workers: int,
     ) -> None:
         self.command = command
-        self.state: State = "sending"
+        self.state: ActionState = "sending"
         self.sent: Sent = "no"
         self.created_at = created_at
         self.sent_at: float | None = None
@@ -105,6 +123,7 @@ class Ledger:
         self._unanswered = self._unconfirmed = 0  # how many _OPEN, how many `pending`
         for name in expected:
             self._put(WorkerResult(name, True))
+        self._expects = bool(self.workers)  # else whoever answers first may not be the last
 
     @property
     def over(self) -> bool:
@@ -212,7 +231,7 @@ class Ledger:
         """Go on to the next state when it is time, or when nothing is left to wait for."""
         if self.state == "waiting" and self.sent_at is not None:
             late = now >= self.sent_at + self.timeout_seconds
-            if late or (self.workers and not self._unanswered):
+            if late or (self._expects and not self._unanswered):
                 self._give_up_on_answers()
                 self._await_effects(now)
         if self.state == "confirming":
@@ -252,7 +271,7 @@ class Ledger:
         self._unconfirmed += worker.effect == "pending"
         self.workers[worker.hostname] = worker
 
-    def _end(self, state: State, now: float) -> None:
+    def _end(self, state: ActionState, now: float) -> None:
         self.state, self.finished_at = state, now
         self._changed()
 
@@ -331,6 +350,7 @@ class Action:
                 unexpected=sum(not worker.expected for worker in workers),
                 not_taken=dict(ledger.not_taken),
                 workers=workers,
+                total=sum(worker.expected for worker in workers),
             )
 
     def wait(self, timeout_seconds: float) -> bool:

@@ -1,15 +1,18 @@
-"""Every remote-control command: one table. API, menus, command line and docs are made from it.
+"""Every command: one table. API, menus, command line and docs are made from it.
 
-A row says what the worker needs, what we allow (never more than the worker takes), who may send
-it, what it does in a sentence, and how one sees that it is done. `parse` checks what somebody
-gave; `wire` gives what Celery's worker expects. Facts are those of Celery 5.3 to 5.7.
+A row says who does it (the workers, or the console itself), what is needed, what we allow (never
+more than the worker takes), who may send it, what it does in a sentence, and how one sees that it
+is done. `parse` checks what somebody gave; `wire` gives what Celery's worker expects. Facts are
+those of Celery 5.3 to 5.7.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 import msgspec
@@ -17,14 +20,17 @@ import msgspec
 from celeryscope.errors import BadArgument, NotFound
 
 Kind = Literal[
-    "text", "texts", "integer", "number", "boolean", "signal", "rate", "stamps", "options"
-]
+    "text", "texts", "integer", "number", "boolean", "signal", "rate", "stamps", "options",
+    "args", "kwargs", "time",
+]  # fmt: skip
 Role = Literal["viewer", "operator", "admin"]
-Subject = Literal["worker", "task id", "task name", "queue"]
+Subject = Literal["worker", "task id", "task name", "queue", "schedule"]
+#: Who does it: the workers, when asked by remote control, or the console itself.
+Runs = Literal["workers", "here"]
 #: How a command is seen to be done; `effects` has a judge for each.
 EffectName = Literal[
     "answer", "said", "events", "offline", "processes", "restarted", "autoscaler", "consumers",
-    "rate", "time", "revoked", "terminated",
+    "rate", "time", "revoked", "terminated", "told", "result", "aborted", "forgotten", "length",
 ]  # fmt: skip
 #: What must be taken out of an answer before people see it.
 Hides = Literal["passwords", "arguments"]
@@ -47,6 +53,14 @@ MAX_RATE: Final = 1_000_000
 MAX_STAMPS: Final = 1_000
 _MAX_STAMP_HEADERS = 50
 _MAX_TABLE_ROWS = 50
+#: Arguments of a task: as JSON at most so many bytes, so deep, with so many values in all.
+MAX_ARGUMENTS_BYTES: Final = 64 * 1024
+MAX_ARGUMENTS_DEPTH: Final = 32
+MAX_ARGUMENTS_VALUES: Final = 10_000
+#: A time below this is no date (it would be before March 1973) but seconds from now.
+FIRST_EPOCH: Final = 10.0**8
+_LAST_EPOCH = 10.0**10
+MAX_WAIT_SECONDS: Final = 3_600
 _SHOWN_CHARS = 60
 
 _RATE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(?:/([smh]))?")
@@ -89,6 +103,8 @@ class Command(msgspec.Struct, frozen=True):
     effect: EffectName
     role: Role = "operator"
     subject: Subject = "worker"
+    runs: Runs = "workers"
+    confirm: str = ""  # the argument whose value has to be typed once more
     arguments: tuple[Argument, ...] = ()
     example: Mapping[str, Any] = {}  # arguments that are right
     #: Workers must be named; else it goes to every worker when none is.
@@ -127,6 +143,35 @@ def _ids(help_: str, *, wire: str = "") -> Argument:
 
 def _seconds(name: str, help_: str) -> Argument:
     return Argument(name, "number", help_, minimum=0.001, maximum=MAX_SECONDS, unit="seconds")
+
+
+#: What a task may be sent with.
+_SENT = (
+    _TASK_NAME,
+    Argument("args", "args", "Arguments by position, a JSON list."),
+    Argument("kwargs", "kwargs", "Arguments by name, a JSON object."),
+    Argument(
+        "countdown", "number", "Not before so many seconds from now.", minimum=0,
+        maximum=MAX_SECONDS, unit="seconds",
+    ),
+    Argument(
+        "eta", "time", "Not before this time: seconds since 1970, or ISO 8601.",
+        minimum=FIRST_EPOCH, maximum=_LAST_EPOCH,
+    ),
+    Argument(
+        "expires", "time",
+        "Not after this time: seconds since 1970, or ISO 8601; a number below 100,000,000 is "
+        "seconds from now.",
+        minimum=0.001, maximum=_LAST_EPOCH,
+    ),
+    Argument("queue", "text", "The queue; as the app routes it when left out."),
+    Argument("exchange", "text", "The exchange; the queue's when left out."),
+    Argument("routing_key", "text", "The routing key; the queue's when left out."),
+    Argument(
+        "priority", "integer", "Where the broker has priorities.", minimum=0, maximum=255
+    ),
+    Argument("task_id", "text", "The new task's id; made when left out."),
+)  # fmt: skip
 
 
 def _inspect(name: str, title: str, consequence: str, **more: Any) -> Command:
@@ -354,6 +399,140 @@ _TABLE = (
         "events",
         destructive=True,
     ),
+    Command(
+        "apply",
+        "Run and wait",
+        "Sends the task and waits for its result. The task runs on a worker; to stop waiting does "
+        "not stop it.",
+        "By its result in the result backend.",
+        "result",
+        subject="task name",
+        runs="here",
+        arguments=(
+            *_SENT,
+            Argument(
+                "wait_seconds", "number", "How long to wait for the result.", default=30.0,
+                minimum=0, maximum=MAX_WAIT_SECONDS, unit="seconds",
+            ),
+        ),
+        example={"task_name": "shop.add", "args": [2, 3], "wait_seconds": 10},
+    ),
+    Command(
+        "async_apply",
+        "Run",
+        "Sends a task that a worker or the project knows, with the options of the task where the "
+        "project's app has it.",
+        "By the first event of the task, or its result.",
+        "told",
+        subject="task name",
+        runs="here",
+        arguments=_SENT,
+        example={"task_name": "shop.add", "args": [2, 3], "countdown": 10},
+    ),
+    Command(
+        "send_task",
+        "Send by name",
+        "Sends a task by its name, whether anyone knows it or not. A worker that does not know it "
+        "throws it away.",
+        "By the first event of the task, or its result.",
+        "told",
+        subject="task name",
+        runs="here",
+        arguments=_SENT,
+        example={"task_name": "shop.mail", "kwargs": {"to": "a@example.com"}, "queue": "mail"},
+    ),
+    Command(
+        "abort",
+        "Abort tasks",
+        "Writes ABORTED into the result backend. Only a task that is an AbortableTask and asks "
+        "for it ends; others go on.",
+        "By the result backend: the state is ABORTED.",
+        "aborted",
+        subject="task id",
+        runs="here",
+        destructive=True,
+        arguments=(_ids("The tasks' ids."),),
+        example={"ids": ["2d2f0e4c-5a5b-4b2e-9f3d-0c1f0b6a8a11"]},
+    ),
+    Command(
+        "retry",
+        "Run again",
+        "Sends finished tasks once more, with new ids and the same name, arguments and queue. "
+        "What they did, they do again. A task whose arguments are not known exactly is refused.",
+        "By the first event of each new task, or its result.",
+        "told",
+        subject="task id",
+        runs="here",
+        destructive=True,
+        arguments=(_ids("The tasks' ids."),),
+        example={"ids": ["2d2f0e4c-5a5b-4b2e-9f3d-0c1f0b6a8a11"]},
+    ),
+    Command(
+        "forget",
+        "Forget results",
+        "The results are taken out of the result backend: who still waits for one, waits in vain.",
+        "By the result backend: it knows nothing of them.",
+        "forgotten",
+        subject="task id",
+        runs="here",
+        destructive=True,
+        arguments=(_ids("The tasks' ids."),),
+        example={"ids": ["2d2f0e4c-5a5b-4b2e-9f3d-0c1f0b6a8a11"]},
+    ),
+    Command(
+        "purge",
+        "Purge a queue",
+        "Every message that waits in the queue is deleted and cannot be had back. What workers "
+        "have already taken stays with them.",
+        "By the broker: how many it deleted, and the queue's length afterwards.",
+        "length",
+        role="admin",
+        subject="queue",
+        runs="here",
+        confirm="queue",
+        destructive=True,
+        arguments=(_QUEUE,),
+        example={"queue": "mail"},
+    ),
+    Command(
+        "pause_queue",
+        "Pause a queue",
+        "Every worker that consumes from the queue stops; tasks wait in it. Those that workers "
+        "have already are run. A worker that starts later consumes.",
+        "By active_queues: the queue is gone.",
+        "consumers",
+        subject="queue",
+        destructive=True,
+        arguments=(_QUEUE,),
+        example={"queue": "mail"},
+        method="cancel_consumer",
+    ),
+    Command(
+        "resume_queue",
+        "Resume a queue",
+        "The workers that were paused here consume from the queue again; others when named.",
+        "By active_queues: the queue is there.",
+        "consumers",
+        subject="queue",
+        arguments=(_QUEUE,),
+        example={"queue": "mail"},
+        method="add_consumer",
+    ),
+    Command(
+        "run_entry",
+        "Run now",
+        "Sends now what the entry of a schedule sends. Its next run is not moved.",
+        "By the first event of the task, or its result.",
+        "told",
+        subject="schedule",
+        runs="here",
+        arguments=(
+            Argument(
+                "entry", "text", "The entry's id, source:name.", required=True, max_bytes=1_024
+            ),
+        ),
+        example={"entry": "beat_schedule:nightly"},
+    ),
     _inspect("ping", "Ping", "Asks who is there."),
     _inspect("stats", "Statistics", "Asks for pool, broker, counts and resources."),
     _inspect("active", "Active tasks", "Asks which tasks run.", hides="arguments"),
@@ -407,11 +586,14 @@ def find(name: str) -> Command:
     return command
 
 
-def parse(command: Command, given: Mapping[str, Any]) -> dict[str, Any]:
+def parse(
+    command: Command, given: Mapping[str, Any], *, max_ids: int | None = None
+) -> dict[str, Any]:
     """Check what was given and give every argument of the command its value.
 
-    Numbers and truths may be given as text. What is left out, or None, gets its default. Raises
-    `BadArgument`, which names the argument and says what is allowed.
+    Numbers and truths may be given as text. What is left out, or None, gets its default; what
+    `parse` gave may be given again. `max_ids` allows more ids than the row does, for those that
+    we chose ourselves. Raises `BadArgument`, which names the argument and says what is allowed.
     """
     known = {argument.name for argument in command.arguments}
     for name in given:
@@ -422,7 +604,13 @@ def parse(command: Command, given: Mapping[str, Any]) -> dict[str, Any]:
                 f"'{command.name}' has no argument {_shown(name)}. It takes: {takes}.",
             )
     parsed = {
-        argument.name: _read(argument, given.get(argument.name)) for argument in command.arguments
+        argument.name: _read(
+            argument
+            if max_ids is None or argument.name != "ids"
+            else msgspec.structs.replace(argument, max_items=max_ids),
+            given.get(argument.name),
+        )
+        for argument in command.arguments
     }
     check = _TOGETHER.get(command.name)
     if check is not None:
@@ -602,6 +790,97 @@ def _check_table(argument: Argument, name: str, table: Any) -> None:
             raise _wrong(argument, item, allowed)
 
 
+def _args(argument: Argument, value: Any) -> list[Any]:
+    read = _json(argument, value, "a JSON list")
+    if not isinstance(read, list | tuple):
+        raise _wrong(argument, read, "a JSON list")
+    _check_json(argument, read)
+    return list(read)
+
+
+def _kwargs(argument: Argument, value: Any) -> dict[str, Any]:
+    read = _json(argument, value, "a JSON object")
+    if not isinstance(read, Mapping):
+        raise _wrong(argument, read, "a JSON object")
+    _check_json(argument, read)
+    return dict(read)
+
+
+def _json(argument: Argument, value: Any, allowed: str) -> Any:
+    """Open a text that is JSON; anything else stays what it is."""
+    if not isinstance(value, str):
+        return value
+    if len(value) > MAX_ARGUMENTS_BYTES:
+        raise _wrong(argument, value, f"{allowed} of at most {MAX_ARGUMENTS_BYTES:,} bytes")
+    try:
+        # Not msgspec: it makes a large number a float.
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        raise _wrong(argument, value, allowed) from None
+
+
+def _check_json(argument: Argument, value: Any) -> None:
+    """Refuse what JSON cannot carry, and what is too large, too deep or too much."""
+    allowed = (
+        f"plain JSON of at most {MAX_ARGUMENTS_BYTES:,} bytes, {MAX_ARGUMENTS_VALUES:,} values "
+        f"and {MAX_ARGUMENTS_DEPTH} levels"
+    )
+    values, level = 0, [value]
+    for _ in range(MAX_ARGUMENTS_DEPTH):
+        below: list[Any] = []
+        for item in level:
+            if isinstance(item, Mapping):
+                if not all(isinstance(key, str) for key in item):
+                    raise _wrong(argument, value, allowed)
+                below += item.values()
+            elif isinstance(item, list | tuple):
+                below += item
+            elif not (item is None or isinstance(item, str | bool | int | float)) or (
+                isinstance(item, float) and not math.isfinite(item)
+            ):
+                raise _wrong(argument, value, allowed)
+        values += len(level)
+        level = below
+        if not level or values > MAX_ARGUMENTS_VALUES:
+            break
+    if level or values > MAX_ARGUMENTS_VALUES:
+        raise _wrong(argument, value, allowed)
+    try:
+        size = len(msgspec.json.encode(value))
+    except (msgspec.MsgspecError, ValueError, OverflowError):
+        raise _wrong(argument, value, allowed) from None
+    if size > MAX_ARGUMENTS_BYTES:
+        raise _wrong(argument, value, allowed)
+
+
+def _time(argument: Argument, value: Any) -> float:
+    """Give seconds since 1970, or from now where they are below `FIRST_EPOCH`."""
+    seconds: float | None = None
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        # An integer may be too large for a float.
+        seconds = float(value) if _within(argument, value) else None
+    elif isinstance(value, str) and _NUMBER.fullmatch(value):
+        seconds = float(value)
+    elif isinstance(value, str) and len(value) <= _SHOWN_CHARS:
+        seconds = _epoch(value)
+    if seconds is None or not math.isfinite(seconds) or not _within(argument, seconds):
+        low = "" if argument.minimum == FIRST_EPOCH else " or seconds from now"
+        raise _wrong(
+            argument, value, f"a time from 1974 to 2286, in seconds since 1970 or ISO 8601{low}"
+        )
+    return seconds
+
+
+def _epoch(iso: str) -> float | None:
+    """Read an ISO 8601 time; without a zone it is UTC. A date that is too early is None."""
+    try:
+        at = datetime.fromisoformat(iso)
+        seconds = (at.replace(tzinfo=UTC) if at.tzinfo is None else at).timestamp()
+    except (ValueError, OverflowError):
+        return None
+    return seconds if seconds >= FIRST_EPOCH else None
+
+
 _READERS: Final[Mapping[Kind, Callable[[Argument, Any], Any]]] = {
     "text": _text,
     "texts": _texts,
@@ -612,6 +891,9 @@ _READERS: Final[Mapping[Kind, Callable[[Argument, Any], Any]]] = {
     "rate": _rate,
     "stamps": _stamps,
     "options": _options,
+    "args": _args,
+    "kwargs": _kwargs,
+    "time": _time,
 }
 
 
@@ -631,9 +913,17 @@ def _check_times(parsed: Mapping[str, Any]) -> None:
         raise BadArgument("soft", f"'soft' must be at most 'hard' ({hard} seconds), not {soft}.")
 
 
+def _check_start(parsed: Mapping[str, Any]) -> None:
+    if parsed["countdown"] is not None and parsed["eta"] is not None:
+        raise BadArgument("eta", "Give 'countdown' or 'eta', not both.")
+
+
 _TOGETHER: Final[Mapping[str, Callable[[Mapping[str, Any]], None]]] = {
     "autoscale": _check_autoscale,
     "time_limit": _check_times,
+    "apply": _check_start,
+    "async_apply": _check_start,
+    "send_task": _check_start,
 }
 
 

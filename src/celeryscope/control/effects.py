@@ -151,7 +151,7 @@ def _consumers(seen: Seen) -> Verdict:
     queue = seen.arguments["queue"]
     consumes = any(_at(entry, "name") == queue for entry in seen.after)
     said = f"It {'consumes' if consumes else 'does not consume'} from '{queue}'."
-    wanted = seen.command == "add_consumer"
+    wanted = seen.command in ("add_consumer", "resume_queue")
     return _done(said) if consumes == wanted else _pending(said)
 
 

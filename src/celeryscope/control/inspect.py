@@ -64,6 +64,7 @@ class Inspector:
     could be asked the last time, or None. `enable_events_seconds` is how often workers are told
     to send events, so that those started without `-E` do; None leaves them as they are.
     `mask` is applied to every text in a task's arguments, and to the arguments as a whole.
+    `workers` gives the names of all that are known.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Inspector:
         max_total_bytes: int = 128 * 1024 * 1024,
         max_workers: int = 10_000,
         mask: Callable[[str], str] | None = None,
+        workers: Callable[[], Iterable[str]] = tuple,
         on_error: Callable[[str], None] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -88,6 +90,7 @@ class Inspector:
         self._max_total_bytes = max_total_bytes
         self._max_workers = max_workers
         self._mask = mask
+        self._workers = workers
         self._on_error = on_error
         self._clock = clock
         self.latest: Mapping[str, Inspection] = {}
@@ -98,6 +101,7 @@ class Inspector:
         self._lock = threading.Lock()  # guards `latest` and sizes against `forget`
         self._waiting: dict[str | None, list[Future[None]]] = {}
         self._newcomers: dict[str, float] = {}  # hostname -> when to ask it (monotonic)
+        self._silenced: set[str] = set()  # sends no task events, since somebody wanted it so
         self._wake = threading.Condition()
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -143,9 +147,18 @@ class Inspector:
                 self._newcomers.setdefault(hostname, time.monotonic() + _NEWCOMER_SECONDS)
                 self._wake.notify()
 
+    def silence(self, hostnames: Iterable[str], *, silent: bool) -> None:
+        """Leave workers out when all are told to send events, or take them in again."""
+        with self._lock:
+            if silent:
+                self._silenced.update(hostnames)
+            else:
+                self._silenced.difference_update(hostnames)
+
     def forget(self, hostname: str) -> None:
         """Drop what a worker that is gone for good had answered."""
         with self._lock:
+            self._silenced.discard(hostname)
             self.latest = {h: i for h, i in self.latest.items() if h != hostname}
             for key in [key for key in self._sizes if key[0] == hostname]:
                 self._total_bytes -= self._sizes.pop(key)
@@ -169,7 +182,7 @@ class Inspector:
                 now = time.monotonic()
                 if self._enable_events is not None and now >= next_enable:
                     next_enable = now + self._enable_events
-                    self._broadcast(connection, "enable_events")
+                    self._ask_for_events(connection)
                 if None in waiting or now >= next_round:
                     next_round = now + self._interval
                     everything = OVERVIEW + DETAILS if None in waiting else OVERVIEW
@@ -286,8 +299,20 @@ class Inspector:
         finally:
             self._merge(answers)
 
-    def _broadcast(self, connection: Connection, command: str) -> None:
-        mailbox.publish(self._app, connection.default_channel, command)
+    def _broadcast(
+        self, connection: Connection, command: str, hostnames: Sequence[str] | None = None
+    ) -> None:
+        mailbox.publish(self._app, connection.default_channel, command, hostnames=hostnames)
+
+    def _ask_for_events(self, connection: Connection) -> None:
+        """Tell every worker to send events, except those that were told not to."""
+        with self._lock:
+            silenced = set(self._silenced)
+            known = set(self.latest)
+        if not silenced:
+            self._broadcast(connection, "enable_events")
+        elif left := sorted(known.union(self._workers()) - silenced):
+            self._broadcast(connection, "enable_events", left)
 
     # ------------------------------------------------------------------ replies
 

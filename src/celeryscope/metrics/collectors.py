@@ -325,23 +325,28 @@ class WaitingCollector:
         self._depths = depths
 
     def collect(self, now: float) -> Rows:
-        depths = dict(self._depths())
-        with self._state.lock:
-            told = [queue for queue in self._state.sent_to if queue in depths]
-            known = {
-                queue: messages
-                for queue in told
-                if (messages := depths[queue].messages) is not None
-            }
-            pending = self._state.states.get(PENDING) and any(known.values())
-            tasks = list(self._state.tasks.values()) if pending else []
-            ahead = self._state.clients_ahead()
-        waits = oldest_waiting(tasks, known, ahead=ahead, now=now)
         return {
             "celeryscope_queue_oldest_waiting_seconds": [
-                ((_label(queue),), seconds) for queue, seconds in waits.items()
+                ((_label(queue),), seconds)
+                for queue, seconds in waits_of(self._state, self._depths(), now).items()
             ]
         }
+
+
+def waits_of(
+    state: StateView, depths: Mapping[str, QueueDepthView], now: float
+) -> dict[str, float]:
+    """Return how long the oldest message of each queue has waited, in seconds, where it is known."""
+    depths = dict(depths)
+    with state.lock:
+        told = [queue for queue in state.sent_to if queue in depths]
+        known = {
+            queue: messages for queue in told if (messages := depths[queue].messages) is not None
+        }
+        pending = state.states.get(PENDING) and any(known.values())
+        tasks = list(state.tasks.values()) if pending else []
+        ahead = state.clients_ahead()
+    return oldest_waiting(tasks, known, ahead=ahead, now=now)
 
 
 def queue_names(inspection: InspectionView) -> list[str]:

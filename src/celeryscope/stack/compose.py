@@ -127,8 +127,12 @@ _CONSOLE = """\
       # The name that Prometheus calls it by. Under any other than this, localhost and 127.0.0.1 it
       # refuses a request: a web page cannot point a name of its own to the published port.
       CELERYSCOPE_ALLOWED_HOSTS: celeryscope
+      # Who reaches the port below is on this machine, and may do everything. Publish it more
+      # widely, or put a proxy in front, and this must be viewer.
+      CELERYSCOPE_ANONYMOUS_ROLE: admin
       # Where people's browsers reach it: alerts and dashboards link there.
       CELERYSCOPE_EXTERNAL_URL: http://localhost:${PORT_CELERYSCOPE:-5555}
+%{result_backend}\
 %{grafana_url}\
     ports: ["127.0.0.1:${PORT_CELERYSCOPE:-5555}:5555"]
     volumes: ["celeryscope-data:/var/lib/celeryscope"]
@@ -432,6 +436,7 @@ def _plain(text: str, service: str) -> Callable[[Choice], str]:
 def _console(choice: Choice) -> str:
     return fill(
         _CONSOLE,
+        result_backend=_RESULT_BACKEND if "redis" in choice else "",
         grafana_url=_GRAFANA_URL if "grafana" in choice else "",
         extra_hosts=_extra_hosts(choice),
         depends_on=_depends_on(choice, "redis"),

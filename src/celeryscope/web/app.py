@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
@@ -21,9 +22,9 @@ from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 
 from celeryscope.errors import CeleryscopeError
 from celeryscope.web import activity, errors, live
-from celeryscope.web.api import console, flower, openapi
+from celeryscope.web.api import console, control, flower, flower_control, openapi, schedules
 from celeryscope.web.api.ops import Ops
-from celeryscope.web.api.query import parse
+from celeryscope.web.api.query import parse, parse_body
 from celeryscope.web.assets import Assets
 from celeryscope.web.negotiation import respond
 from celeryscope.web.services import Services, Vitals
@@ -42,7 +43,22 @@ OPERATIONS: Mapping[str, console.Operation[Any]] = {
     "/tasks/{uuid:path}": console.TASK,
     "/names": console.NAMES,
     "/ingest": console.INGEST,
+    "/commands": control.COMMAND_LIST,
+    "/actions": control.ACTIONS,
+    "/actions/{id}": control.ACTION,
+    "/schedules": console.Operation(schedules.schedules, console.NoQuery, control.ScheduleList),
 }
+
+#: What changes something, asked for with POST.
+CHANGES: Mapping[str, control.Change[Any]] = {
+    "/control/{command}": control.SEND,
+    "/actions/{id}/stop": control.STOP,
+    "/selections": control.SELECT,
+    "/queues/{name:path}/messages": control.LOOK,
+}
+
+#: The largest body that a request may have.
+MAX_BODY_BYTES = 256 * 1024
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -53,14 +69,16 @@ def build(
     url_prefix: str = "",
     assets_dir: Path,
     allowed_hosts: Collection[str] | None = None,
+    external_url: str = "",
     hub: live.Hub | None = None,
 ) -> Application:
     """Make the whole console.
 
     `url_prefix` is where it appears to browsers, whether or not a proxy cuts it off.
     `allowed_hosts` are the names that a request may call us by (None: any): give
-    LOOPBACK_HOSTS when listening on a loopback address, against DNS rebinding. `hub` serves
-    the live streams; by default one with the usual pace and limits.
+    LOOPBACK_HOSTS when listening on a loopback address, against DNS rebinding. `external_url`
+    is where people reach it, when a proxy changes the name. `hub` serves the live streams; by
+    default one with the usual pace and limits.
     """
     prefix = _normal(url_prefix)
     hub = hub or live.Hub(services)
@@ -73,8 +91,17 @@ def build(
         _flower(services, "/api/task/types", flower.task_types),
         _flower(services, "/api/task/info/{task_id:path}", flower.task_info),
         _flower(services, "/api/queues/length", flower.queue_lengths),
+        # its write API, and what its pages ask
+        *(
+            _Named(path, route.bound(services, prefix), list(route.methods))
+            for path, route in flower_control.ROUTES.items()
+        ),
+        _Named("/workers", flower_control.workers_page(services, _page(assets))),
         # ours
-        *(_console(services, path, operation) for path, operation in OPERATIONS.items()),
+        *(
+            _console(services, path, OPERATIONS.get(path), CHANGES.get(path))
+            for path in dict.fromkeys([*OPERATIONS, *CHANGES])
+        ),
         Route(errors.CONSOLE + "/live", _live(hub)),
         Route(errors.CONSOLE + "/openapi.json", _openapi(services.version, prefix)),
         # the page, whose own router reads the path
@@ -95,11 +122,15 @@ def build(
         _routed(routes, _Rest(assets), lifespan),
         url_prefix=prefix,
         allowed_hosts=allowed_hosts,
+        origin=urlsplit(external_url).netloc,
         close=hub.close,
     )
 
 
-PAGES = ("/", "/workers", "/workers/{hostname:path}", "/tasks", "/tasks/{uuid:path}", "/queues")
+PAGES = (
+    "/", "/workers", "/workers/{hostname:path}", "/tasks", "/tasks/{uuid:path}", "/queues",
+    "/schedules",
+)  # fmt: skip
 
 
 def build_exporter(
@@ -124,11 +155,13 @@ class Application:
         *,
         url_prefix: str,
         allowed_hosts: Collection[str] | None,
+        origin: str = "",
         close: Callable[[], None] = lambda: None,
     ) -> None:
         self._inner = inner
         self._prefix = url_prefix
         self._hosts = None if allowed_hosts is None else {name.lower() for name in allowed_hosts}
+        self._origin = origin.lower()  # host:port that people reach us at, when it is not ours
         #: End the live streams, from any thread. Call it as soon as the server is to stop:
         #: servers wait for open answers, and these have no end of their own.
         self.close = close
@@ -183,6 +216,10 @@ class Application:
                 status_code=403,
             )
         host = headers.get(b"host", b"").decode("latin-1").lower()
+        if scope["method"] not in _SAFE and not self._is_ours(headers.get(b"origin"), host):
+            return PlainTextResponse(
+                "Only pages of this console may change something here.\n", status_code=403
+            )
         if self._hosts is None or not host or _without_port(host) in self._hosts:
             return None
         return PlainTextResponse(  # DNS rebinding
@@ -192,7 +229,18 @@ class Application:
             status_code=400,
         )
 
+    def _is_ours(self, origin: bytes | None, host: str) -> bool:
+        """Say whether a page at `origin` is one of ours; a program sends no origin."""
+        if origin is None:
+            return True
+        try:
+            where = urlsplit(origin.decode("latin-1").lower()).netloc  # of `null`: nothing
+        except ValueError:
+            return False
+        return bool(where) and where in (host, self._origin)
 
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _SECURITY_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
@@ -217,8 +265,8 @@ def _routed(
 class _Named(Route):
     """A route whose last part is the name of a worker or a task: any text, also a newline."""
 
-    def __init__(self, path: str, endpoint: Endpoint) -> None:
-        super().__init__(path, endpoint)
+    def __init__(self, path: str, endpoint: Endpoint, methods: list[str] | None = None) -> None:
+        super().__init__(path, endpoint, methods=methods)
         # The `.` in Starlette's `path` stops at a newline.
         self.path_regex = re.compile(self.path_regex.pattern, re.DOTALL)
 
@@ -248,16 +296,79 @@ def _flower(services: Services, path: str, answer: flower.Answer) -> Route:
     return Route(path, _in_thread(work))
 
 
-def _console(services: Services, path: str, operation: console.Operation[Any]) -> Route:
-    def work(request: Request) -> Response:
-        query = parse(operation.query, request.query_params)
+def _console(
+    services: Services,
+    path: str,
+    operation: console.Operation[Any] | None,
+    change: control.Change[Any] | None,
+) -> Route:
+    async def endpoint(request: Request) -> Response:
+        if change is not None and request.method == "POST":
+            return await _changed(services, change, request)
+        assert operation is not None  # else the route has no GET
+        return await _asked(services, operation, request)
+
+    methods = ["GET"] * (operation is not None) + ["POST"] * (change is not None)
+    return _Named(errors.CONSOLE + path, endpoint, methods)
+
+
+async def _asked(
+    services: Services, operation: console.Operation[Any], request: Request
+) -> Response:
+    query = parse(operation.query, request.query_params)
+    if isinstance(query, control.ActionQuery):
+        await _until_newer(services, request.path_params["id"], query)
+
+    def work() -> Response:
         told = operation.answer(services, request.path_params, query)
         body = msgspec.json.encode(told)
         return respond(request, body, media_type="application/json", headers=_FRESH)
 
-    return _Named(errors.CONSOLE + path, _in_thread(work))
+    return await run_in_threadpool(work)
 
 
+async def _until_newer(services: Services, ident: str, query: control.ActionQuery) -> None:
+    """Wait for an action without keeping a thread: there are fewer of them than pages."""
+    action = services.desk.get(ident)
+    until = time.monotonic() + query.wait
+    # Actions change in threads of their own.
+    while action.sequence <= query.after and time.monotonic() < until:  # noqa: ASYNC110
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def _changed(services: Services, change: control.Change[Any], request: Request) -> Response:
+    given = await _body(request)
+    by = request.client.host if request.client else "unix socket"
+
+    def work() -> Response:
+        parse(console.NoQuery, request.query_params)
+        told = change.answer(services, request.path_params, parse_body(change.body, given), by)
+        body = msgspec.json.encode(told)
+        return respond(
+            request, body, media_type="application/json", status=change.status, headers=_FRESH
+        )
+
+    return await run_in_threadpool(work)
+
+
+async def _body(request: Request) -> bytes:
+    """Read the body of a request that must be JSON, and not large."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise HTTPException(415, "A body of 'Content-Type: application/json' is needed.")
+    too_large = HTTPException(413, f"The body may have at most {MAX_BODY_BYTES:,} bytes.")
+    if int(request.headers.get("content-length") or 0) > MAX_BODY_BYTES:
+        raise too_large
+    given = bytearray()
+    async for chunk in request.stream():
+        given += chunk
+        if len(given) > MAX_BODY_BYTES:
+            raise too_large
+    return bytes(given)
+
+
+#: How often an action is looked at while somebody waits for it to change.
+_LOOK_SECONDS = 0.05
 _FRESH = {"Cache-Control": "no-store"}
 
 
@@ -278,7 +389,7 @@ def _live(hub: live.Hub) -> Callable[[Request], Awaitable[Any]]:
 
 
 def _openapi(version: str, prefix: str) -> Endpoint:
-    document = openapi.document(OPERATIONS, version=version, base=prefix + errors.CONSOLE)
+    document = openapi.document(OPERATIONS, CHANGES, version=version, base=prefix + errors.CONSOLE)
     body = msgspec.json.encode(document)
 
     async def endpoint(request: Request) -> Response:

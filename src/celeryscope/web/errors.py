@@ -14,6 +14,7 @@ from starlette.responses import Response
 from celeryscope.errors import (
     BadArgument,
     BadQuery,
+    Forbidden,
     NotFound,
     NotPossible,
     SourceError,
@@ -42,6 +43,10 @@ class ProblemBody(msgspec.Struct, frozen=True):
     error: Problem
 
 
+#: What HTTP calls otherwise from one version of Python to the next.
+_CODES = {413: "too_large", 415: "unsupported_media_type"}
+
+
 class _Told(NamedTuple):
     status: int
     problem: Problem
@@ -62,8 +67,11 @@ def _classify(fault: Exception) -> _Told:
         )
         return _Told(400, problem, {})
     if isinstance(fault, BadArgument):
-        problem = Problem(code="bad_argument", message=told, parameter=fault.parameter)
+        problem = Problem(code="bad_argument", message=told, parameter=fault.parameter or None)
         return _Told(400, problem, {})
+    if isinstance(fault, Forbidden):
+        problem = Problem(code="forbidden", message=told, hint=fault.hint or None)
+        return _Told(403, problem, {})
     if isinstance(fault, NotPossible):
         problem = Problem(code="not_possible", message=told, hint=fault.hint or None)
         return _Told(409, problem, {})
@@ -71,7 +79,7 @@ def _classify(fault: Exception) -> _Told:
         problem = Problem(code="unavailable", message=told, hint=fault.hint or None)
         return _Told(503, problem, {"Retry-After": "5"})
     if isinstance(fault, HTTPException):
-        code = HTTPStatus(fault.status_code).name.lower()
+        code = _CODES.get(fault.status_code) or HTTPStatus(fault.status_code).name.lower()
         problem = Problem(code=code, message=fault.detail)
         return _Told(fault.status_code, problem, dict(fault.headers or {}))
     # Whatever it is, it is a fault of ours: the log has the story, the client has none of it.

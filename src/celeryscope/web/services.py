@@ -12,10 +12,15 @@ import msgspec
 from celeryscope.cluster.accounting import Accounting
 from celeryscope.cluster.liveness import Status
 from celeryscope.cluster.state import ClusterState
+from celeryscope.control.action import Report
+from celeryscope.control.commands import Role
+from celeryscope.control.results import Result
 from celeryscope.model.message import Page
+from celeryscope.model.schedule import Schedule
 from celeryscope.model.worker import Worker
 from celeryscope.web.activity import Activity
 from celeryscope.web.figures import Figures
+from celeryscope.web.selections import Selections
 
 
 class Broker(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,6 +147,59 @@ class Queues(Protocol):
     def history(self) -> DepthHistory: ...
 
 
+class Action(Protocol):
+    """A command on its way, or over. Used from any thread."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def over(self) -> bool: ...
+    @property
+    def sequence(self) -> int: ...  # grows with every change
+    def snapshot(self) -> Report: ...
+    def wait(self, timeout_seconds: float) -> bool: ...
+    def wait_for_change(self, sequence: int, timeout_seconds: float) -> int: ...
+
+
+class Desk(Protocol):
+    """Takes commands; each is on its way when `send` returns. Used from any thread.
+
+    `send` raises `NotFound`, `BadArgument`, `NotPossible` and `Unavailable` before anything is
+    done; `get` and `stop` raise `NotFound`, `stop` also `NotPossible`.
+    """
+
+    def send(
+        self,
+        command: str,
+        arguments: Mapping[str, Any],
+        *,
+        workers: Sequence[str] | None = None,
+        confirm: str | None = None,
+        max_ids: int | None = None,
+    ) -> Action: ...
+    def get(self, ident: str) -> Action: ...
+    def actions(self) -> Sequence[Action]: ...
+    def stop(self, ident: str) -> Action: ...
+
+
+class Results(Protocol):
+    """Reads the result backend; takes its time. Used from any thread.
+
+    Raises `NotPossible` where there is none, `Unavailable` where it cannot be reached.
+    """
+
+    @property
+    def configured(self) -> bool: ...
+    def read(self, task_id: str, *, timeout_seconds: float | None = None) -> Result: ...
+
+
+class Schedules(Protocol):
+    """Reads the entries of schedules, in a thread of its own."""
+
+    @property
+    def latest(self) -> Sequence[Schedule]: ...  # one of each source
+
+
 @dataclass(frozen=True, kw_only=True)
 class Vitals:
     """What `/metrics` and the health answers need; all that the exporter has."""
@@ -164,8 +222,14 @@ class Services(Vitals):
     worker_status: Callable[[Worker, float], Status]  # the worker, now
     version: str
     started_at: float  # epoch seconds
+    desk: Desk
+    results: Results
+    schedules: Schedules
+    role: Role = "admin"  # what everyone who reaches us may do
+    read_only: bool = False  # nobody may change anything
     grafana_url: str | None = None  # a Grafana that has our dashboards; no slash at its end
     clock: Callable[[], float] = time.time
     refresh_timeout_seconds: float = 5.0  # at most, for `?refresh=1`
     activity: Activity = field(default_factory=Activity)
     figures: Figures = field(default_factory=Figures)
+    selections: Selections = field(default_factory=Selections)

@@ -138,9 +138,23 @@ def test_what_has_no_meaning_is_named_once_all_together(here: Path) -> None:
     assert "flowerconfig.py:2 (use mask to hide what tasks carry)" in warnings[0]
 
 
-def test_what_is_so_anyway_needs_no_warning(here: Path) -> None:
+def test_who_may_do_what_is_said_in_flowers_words_too(here: Path) -> None:
     env = {"FLOWER_READ_ONLY": "true", "FLOWER_UNAUTHENTICATED_API": "true"}
-    assert loaded(here, env=env).warnings == []
+    result = loaded(here, env=env)
+    assert (result.config.read_only, result.config.anonymous_role) == (True, "admin")
+    assert result.warnings == []
+    env = {"FLOWER_UNAUTHENTICATED_API": "false"}
+    assert config(here, env=env).anonymous_role == ""
+
+
+def test_a_role_that_is_none_is_refused(here: Path) -> None:
+    with pytest.raises(ConfigError, match="viewer, operator, admin"):
+        config(here, flags={"anonymous_role": "root"})
+
+
+def test_celerys_own_variable_names_the_result_backend(here: Path) -> None:
+    env = {"CELERY_RESULT_BACKEND": "redis://results"}
+    assert config(here, env=env).result_backend == "redis://results"
 
 
 def test_other_variables_of_flowers_prefix_are_not_ours_to_judge(here: Path) -> None:

@@ -18,16 +18,23 @@ from celeryscope.control.effects import STRATEGIES
 from celeryscope.errors import BadArgument, NotFound
 
 every_command = pytest.mark.parametrize("command", COMMANDS.values(), ids=list(COMMANDS))
+FOR_WORKERS = {name: command for name, command in COMMANDS.items() if command.runs == "workers"}
+every_worker_command = pytest.mark.parametrize(
+    "command", FOR_WORKERS.values(), ids=list(FOR_WORKERS)
+)
+#: How a command that the console does itself is seen to be done.
+JOBS_LOOK = {"told", "result", "aborted", "forgotten", "length"}
 
 
 @every_command
 def test_each_command_takes_its_own_example(command: Command) -> None:
     parsed = parse(command, command.example)
     assert set(parsed) == {argument.name for argument in command.arguments}
+    assert parse(command, parsed) == parsed
     assert json.loads(json.dumps(wire(command, parsed))) == wire(command, parsed)
 
 
-@every_command
+@every_worker_command
 def test_what_is_sent_is_what_celerys_worker_takes(command: Command) -> None:
     handler = Panel.data[command.wire_method]
     sent = wire(command, parse(command, command.example))
@@ -44,7 +51,8 @@ def test_each_command_says_who_may_send_it_what_it_does_and_how_it_is_seen(
     for sentence in (command.title + ".", command.consequence, command.confirmed):
         assert sentence[0].isupper()
         assert sentence.endswith(".")
-    assert command.effect == "answer" or command.effect in STRATEGIES
+    assert command.effect in ({"answer", *STRATEGIES} if command.runs == "workers" else JOBS_LOOK)
+    assert not command.confirm or command.confirm in {each.name for each in command.arguments}
     assert not command.destructive or command.effect != "answer"
     for argument in command.arguments:
         assert argument.help.endswith(".")
@@ -52,7 +60,7 @@ def test_each_command_says_who_may_send_it_what_it_does_and_how_it_is_seen(
 
 
 def test_every_effect_has_a_judge_and_every_judge_a_command() -> None:
-    assert {*STRATEGIES, "answer"} == set(get_args(EffectName))
+    assert {*STRATEGIES, "answer"} | JOBS_LOOK == set(get_args(EffectName))
     assert {command.effect for command in COMMANDS.values()} == set(get_args(EffectName))
     for strategy in STRATEGIES.values():
         if strategy.question:
@@ -60,7 +68,7 @@ def test_every_effect_has_a_judge_and_every_judge_a_command() -> None:
 
 
 def test_all_of_celerys_commands_for_people_are_there() -> None:
-    ours = {command.wire_method for command in COMMANDS.values()}
+    ours = {command.wire_method for command in FOR_WORKERS.values()}
     for_people = {name for name, meta in Panel.meta.items() if meta.visible}
     # Bug reports, memory debugging and what workers say among themselves.
     others = {"report", "clock", "objgraph", "memsample", "memdump", "election", "heartbeat"}
@@ -131,6 +139,13 @@ def test_arguments_become_what_the_worker_calls_them(
             parse(COMMANDS[name], arguments)
     else:
         assert wire(COMMANDS[name], parse(COMMANDS[name], arguments)) == sent
+
+
+def nested(levels: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(levels):
+        value = [value]
+    return value
 
 
 LONG = "x" * 256
@@ -218,6 +233,33 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
         "headers",
         "1,000 texts in all",
     ),
+    ("send_task", {"task_name": "t", "args": {"a": 1}}, "args", "a JSON list"),
+    ("send_task", {"task_name": "t", "args": "[1"}, "args", "a JSON list"),
+    ("send_task", {"task_name": "t", "args": "[" * 100_000}, "args", "65,536 bytes"),
+    ("send_task", {"task_name": "t", "args": "[" * 5_000}, "args", "a JSON list"),
+    ("send_task", {"task_name": "t", "args": ["x" * 65_536]}, "args", "65,536 bytes"),
+    ("send_task", {"task_name": "t", "args": [0] * 10_001}, "args", "10,000 values"),
+    ("send_task", {"task_name": "t", "args": nested(40)}, "args", "32 levels"),
+    ("send_task", {"task_name": "t", "args": nested(2_000)}, "args", "32 levels"),
+    ("send_task", {"task_name": "t", "args": [math.nan]}, "args", "plain JSON"),
+    ("send_task", {"task_name": "t", "args": [object()]}, "args", "plain JSON"),
+    ("send_task", {"task_name": "t", "args": [10**5000]}, "args", "plain JSON"),
+    ("send_task", {"task_name": "t", "args": ["\ud800"]}, "args", "plain JSON"),
+    ("send_task", {"task_name": "t", "kwargs": [1]}, "kwargs", "a JSON object"),
+    ("send_task", {"task_name": "t", "kwargs": {"a": {1: 1}}}, "kwargs", "plain JSON"),
+    ("send_task", {"task_name": "t", "eta": 5}, "eta", "a time from 1974"),
+    ("send_task", {"task_name": "t", "eta": "1970-01-02"}, "eta", "a time from 1974"),
+    ("send_task", {"task_name": "t", "eta": "soon"}, "eta", "not 'soon'"),
+    ("send_task", {"task_name": "t", "eta": math.nan}, "eta", "not nan"),
+    ("send_task", {"task_name": "t", "eta": 10**400}, "eta", "more than 20 digits"),
+    ("send_task", {"task_name": "t", "expires": 0}, "expires", "or seconds from now"),
+    ("send_task", {"task_name": "t", "expires": "9999-12-31"}, "expires", "to 2286"),
+    ("send_task", {"task_name": "t", "countdown": -1}, "countdown", "from 0"),
+    ("send_task", {"task_name": "t", "countdown": 1, "eta": 2e9}, "eta", "not both"),
+    ("send_task", {"task_name": "t", "priority": 256}, "priority", "from 0 to 255"),
+    ("send_task", {"task_name": "t", "task_id": ""}, "task_id", "an empty text"),
+    ("apply", {"task_name": "t", "wait_seconds": 3601}, "wait_seconds", "3,600 seconds"),
+    ("run_entry", {}, "entry", "missing"),
     ("ping", {"timeout": 1}, "timeout", "takes: none"),
     ("stats", {"y" * 500: 1}, "y" * 59 + "…", "no argument"),
 ]
@@ -232,6 +274,34 @@ def test_what_is_not_allowed_is_refused_by_its_name(
     assert refused.value.parameter == parameter
     assert said in str(refused.value)
     assert len(str(refused.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "read"),
+    [
+        ("args", '[1, {"a": null}]', [1, {"a": None}]),
+        ("args", (1, "2"), [1, "2"]),
+        ("args", f"[{10**30}]", [10**30]),
+        ("kwargs", '{"a": [1.5]}', {"a": [1.5]}),
+        ("eta", "2033-05-18T03:33:20", 2e9),
+        ("eta", "2033-05-18T05:33:20+02:00", 2e9),
+        ("eta", 2_000_000_000, 2e9),
+        ("expires", "2033-05-18T03:33:20Z", 2e9),
+        ("expires", "90", 90.0),
+        ("countdown", "0", 0.0),
+    ],
+)
+def test_what_a_task_is_sent_with_may_be_given_as_text(name: str, given: Any, read: Any) -> None:
+    assert parse(COMMANDS["send_task"], {"task_name": "t", name: given})[name] == read
+
+
+def test_more_ids_are_taken_only_when_we_chose_them() -> None:
+    many = {"ids": [str(number) for number in range(1_500)]}
+    assert parse(COMMANDS["retry"], many, max_ids=2_000) == many
+    with pytest.raises(BadArgument, match="1 to 1,200 texts"):
+        parse(COMMANDS["retry"], many, max_ids=1_200)
+    with pytest.raises(BadArgument):
+        parse(COMMANDS["retry"], many)
 
 
 def test_a_command_that_is_not_in_the_table_is_not_found() -> None:
@@ -271,7 +341,8 @@ def test_garbage_is_refused_or_becomes_plain_json_and_never_breaks(
     else:
         sent = wire(command, parsed)
         assert json.loads(json.dumps(sent, allow_nan=False)) == sent
-        inspect.signature(Panel.data[command.wire_method]).bind(None, **sent)
+        if command.runs == "workers":
+            inspect.signature(Panel.data[command.wire_method]).bind(None, **sent)
         return
     assert refused.parameter
     assert str(refused).isprintable()

@@ -109,6 +109,10 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any], str, str]] = [
     ("enable_events", {}, {"reply": "task events already enabled"}, "done", "says"),
     ("disable_events", {}, {"reply": "task events disabled"}, "done", "says"),
     ("disable_events", {}, {"reply": "task events already disabled"}, "cannot tell", "-E"),
+    ("pause_queue", {"queue": "q"}, {"after": [{"name": "p"}]}, "done", "does not consume"),
+    ("pause_queue", {"queue": "q"}, {"after": [{"name": "q"}]}, "pending", "It consumes"),
+    ("resume_queue", {"queue": "q"}, {"after": [{"name": "q"}]}, "done", "It consumes"),
+    ("resume_queue", {"queue": "q"}, {"after": []}, "pending", "does not consume"),
     ("revoke_by_stamped_headers", {"headers": {"a": "1"}}, {}, "cannot tell", "word"),
 ]  # fmt: skip
 
@@ -149,7 +153,9 @@ answers: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@pytest.mark.parametrize("command", [name for name, c in COMMANDS.items() if c.effect != "answer"])
+@pytest.mark.parametrize(
+    "command", [name for name, c in COMMANDS.items() if c.effect in STRATEGIES]
+)
 @given(reply=answers, before=answers, after=answers)
 def test_a_judge_never_breaks_on_what_a_worker_answers(
     command: str, reply: Any, before: Any, after: Any

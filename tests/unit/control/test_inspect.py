@@ -201,6 +201,25 @@ def test_workers_are_told_to_send_events(app: Celery) -> None:
     assert "heartbeat" in asked
 
 
+def test_a_worker_that_was_silenced_is_left_out_until_it_is_taken_in_again(app: Celery) -> None:
+    silenced: list[str] = []
+    other: list[str] = []
+    with (
+        worker(app, "w1@a", ANSWERS, silenced),
+        worker(app, "w2@a", ANSWERS, other),
+        inspecting(app, enable_events_seconds=0.1, workers=lambda: ["w1@a", "w2@a"]) as inspector,
+    ):
+        eventually(lambda: silenced.count("enable_events") and other.count("enable_events"))
+        inspector.silence(["w1@a"], silent=True)
+        time.sleep(0.3)  # what is on its way arrives
+        silenced.clear()
+        other.clear()
+        eventually(lambda: other.count("enable_events") >= 3)
+        assert "enable_events" not in silenced
+        inspector.silence(["w1@a"], silent=False)
+        eventually(lambda: "enable_events" in silenced)
+
+
 def test_without_enable_events_workers_are_left_as_they_are(app: Celery) -> None:
     asked: list[str] = []
     with worker(app, "w1@a", ANSWERS, asked), inspecting(app) as inspector:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,13 @@ from celeryscope.broker.depths import DepthHistory
 from celeryscope.cluster import liveness
 from celeryscope.cluster.accounting import Accounting
 from celeryscope.cluster.state import ClusterState
+from celeryscope.control.action import Report, WorkerResult
+from celeryscope.control.commands import find, parse
+from celeryscope.control.results import Result
+from celeryscope.errors import NotFound, NotPossible
 from celeryscope.model.event import Event
 from celeryscope.model.message import Message, Page
+from celeryscope.model.schedule import Schedule
 from celeryscope.web.app import Application, build
 from celeryscope.web.services import Broker, IngestStats, Services
 
@@ -117,6 +122,133 @@ class Messages:
         return Page(total=len(waiting), messages=page, notes=self.notes)
 
 
+class Action:
+    """A command that a test moves on: `tell` gives it another report."""
+
+    def __init__(self, report: Report) -> None:
+        self.id = report.id
+        self._report = report
+        self._changed = threading.Condition()
+
+    @property
+    def over(self) -> bool:
+        return self._report.state in ("finished", "failed", "stopped")
+
+    @property
+    def sequence(self) -> int:
+        return self._report.sequence
+
+    def snapshot(self) -> Report:
+        return self._report
+
+    def tell(self, **changes: Any) -> None:
+        with self._changed:
+            self._report = msgspec.structs.replace(
+                self._report, sequence=self._report.sequence + 1, **changes
+            )
+            self._changed.notify_all()
+
+    def wait(self, timeout_seconds: float) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: self.over, timeout_seconds)
+
+    def wait_for_change(self, sequence: int, timeout_seconds: float) -> int:
+        with self._changed:
+            self._changed.wait_for(lambda: self.sequence > sequence, timeout_seconds)
+            return self.sequence
+
+
+class Desk:
+    """Takes commands as the real one does; what a worker says to each a test puts into `coming`.
+
+    Without anything there a command stays on its way until the test tells its action more.
+    """
+
+    def __init__(self) -> None:
+        self.sent: list[dict[str, Any]] = []
+        self.coming: list[WorkerResult] = []
+        self.report: dict[str, Any] = {}  # more of the next reports
+        self.fault: Exception | None = None
+        self.stopped: list[str] = []
+        self.kept: dict[str, Action] = {}
+
+    def send(
+        self,
+        command: str,
+        arguments: Mapping[str, Any],
+        *,
+        workers: Sequence[str] | None = None,
+        confirm: str | None = None,
+        max_ids: int | None = None,
+    ) -> Action:
+        row = find(command)
+        given = dict(arguments)
+        if max_ids is None:
+            given = parse(row, given)
+        if self.fault is not None:
+            raise self.fault
+        self.sent.append(
+            {
+                "command": command,
+                "arguments": dict(arguments),
+                "workers": workers,
+                "confirm": confirm,
+                "max_ids": max_ids,
+            }
+        )
+        told: dict[str, Any] = {
+            "id": f"action-{len(self.sent)}", "sequence": 1, "command": command,
+            "arguments": given, "everyone": workers is None,
+            "state": "finished" if self.coming else "waiting", "sent": "yes",
+            "created_at": NOW, "sent_at": NOW, "finished_at": NOW if self.coming else None,
+            "timeout_seconds": 5.0, "confirm_seconds": 10.0, "error": "", "hint": "",
+            "outcomes": {}, "effects": {}, "late": 0, "twice": 0, "unexpected": 0,
+            "not_taken": {}, "workers": tuple(self.coming), "total": len(self.coming),
+            **self.report,
+        }  # fmt: skip
+        action = self.kept[told["id"]] = Action(Report(**told))
+        return action
+
+    def get(self, ident: str) -> Action:
+        if ident not in self.kept:
+            raise NotFound("action", ident)
+        return self.kept[ident]
+
+    def actions(self) -> list[Action]:
+        return list(reversed(self.kept.values()))
+
+    def stop(self, ident: str) -> Action:
+        action = self.get(ident)
+        if action.over:
+            raise NotPossible("It is over.")
+        self.stopped.append(ident)
+        action.tell(state="stopped")
+        return action
+
+
+class Results:
+    """Results that a test puts in, by task id."""
+
+    def __init__(self) -> None:
+        self.configured = True
+        self.known: dict[str, Result] = {}
+        self.fault: Exception | None = None
+        self.asked: list[tuple[str, float | None]] = []
+
+    def read(self, task_id: str, *, timeout_seconds: float | None = None) -> Result:
+        self.asked.append((task_id, timeout_seconds))
+        if self.fault is not None:
+            raise self.fault
+        return self.known.get(task_id, Result(task_id=task_id, state="PENDING", ready=False))
+
+
+class Schedules:
+    """Schedules that a test puts in."""
+
+    def __init__(self) -> None:
+        self.latest: list[Schedule] = []
+
+
 class Cluster:
     """Everything a test may turn, and the services that show it."""
 
@@ -127,6 +259,9 @@ class Cluster:
         self.inspector = Inspector()
         self.queues = Queues()
         self.messages = Messages()
+        self.desk = Desk()
+        self.results = Results()
+        self.schedules = Schedules()
         self.connected = True
         self.is_ready = True
         self.metrics = b"# TYPE up gauge\nup 1\n"
@@ -136,6 +271,9 @@ class Cluster:
             inspector=self.inspector,
             queues=self.queues,
             messages=self.messages,
+            desk=self.desk,
+            results=self.results,
+            schedules=self.schedules,
             broker=self._broker,
             ingest=lambda: IngestStats(
                 lag_seconds=0.01, buffer_bytes=0, buffer_limit_bytes=64 * 2**20

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from celeryscope.web.app import LOOPBACK_HOSTS, OPERATIONS, PAGES
+from celeryscope.web.app import CHANGES, LOOPBACK_HOSTS, OPERATIONS, PAGES
 from tests.unit.web.standins import Cluster, client, life, serving
 
 pytestmark = pytest.mark.anyio
@@ -98,7 +98,7 @@ async def test_on_other_addresses_every_name_is_fine(cluster: Cluster) -> None:
     ("site", "path", "refused"),
     [
         ("cross-site", "/api/v1/overview", True),
-        ("same-site", "/api/v1/queues/celery/messages?put_back=1", True),
+        ("same-site", "/api/v1/queues/celery/messages?limit=1", True),
         ("cross-site", "/api/workers", True),
         ("cross-site", "/celery/api/v1/live", True),
         ("same-origin", "/api/v1/overview", False),
@@ -206,8 +206,9 @@ def test_a_running_server_remembers_how_busy_it_was(cluster: Cluster) -> None:
 
 
 def test_the_reference_names_every_route() -> None:
-    reference = (Path(__file__).parents[3] / "docs/reference/api.md").read_text()
-    written = re.sub(r"{(\w+):path}", r"{\1}", " ".join([*OPERATIONS, *PAGES]))
+    pages = Path(__file__).parents[3] / "docs/reference"
+    reference = (pages / "api.md").read_text() + (pages / "flower.md").read_text()
+    written = re.sub(r"{(\w+):path}", r"{\1}", " ".join([*OPERATIONS, *CHANGES, *PAGES]))
     for path in [*(p for p in written.split()), *API, "/api/queues/length", "/api/task/info/",
                  "/health", "/-/ready", "/-/healthy", "/api/v1/live", "/api/v1/openapi.json"]:  # fmt: skip
         assert path in reference, path

@@ -25,8 +25,28 @@ export type Inspection = Schemas['InspectionDetail'];
 export type TaskRow = Schemas['TaskRow'];
 export type Tasks = Schemas['TaskList'];
 export type TaskDetail = Schemas['TaskDetail'];
+export type Schedules = Schemas['ScheduleList'];
+export type ScheduleEntry = Schemas['ScheduleEntry'];
+export type ScheduleSource = Schemas['ScheduleSource'];
 export type Hello = Schemas['LiveHello'];
 export type Frame = Schemas['LiveFrame'];
+export type MessagePage = Schemas['MessagePage'];
+export type CommandList = Schemas['CommandList'];
+export type CommandInfo = Schemas['CommandInfo'];
+export type ArgumentInfo = Schemas['ArgumentInfo'];
+export type ControlRequest = Partial<Omit<Schemas['ControlRequest'], 'arguments'>> & {
+  arguments?: Readonly<Record<string, unknown>>;
+};
+export type Selection = Schemas['Selection'];
+export type SelectionRequest = Schemas['SelectionRequest'];
+export type ActionSummary = WithArguments<Schemas['ActionSummary']>;
+export type ActionReport = WithArguments<Schemas['ActionReport']>;
+export type ActionList = Omit<Schemas['ActionList'], 'actions'> & { actions: ActionSummary[] };
+export type WorkerOutcome = Schemas['WorkerOutcome'];
+export type ItemOutcome = Schemas['ItemOutcome'];
+
+/** What any command may take: the generated type of a free object allows nothing. */
+type WithArguments<T> = Omit<T, 'arguments'> & { arguments: Readonly<Record<string, unknown>> };
 
 export interface TaskFilter {
   query: string;
@@ -61,6 +81,11 @@ export function createClient(base: string) {
     if (!response.ok) throw await refusal(response);
     return (await response.json()) as T;
   };
+  const post = async <T>(path: string, body: object = {}): Promise<T> => {
+    const response = await answer(new URL(`api/v1/${path}`, base), undefined, body);
+    if (!response.ok) throw await refusal(response);
+    return (await response.json()) as T;
+  };
   return {
     overview: (signal?: AbortSignal) => get<Overview>('overview', signal),
     workers: (signal?: AbortSignal) => get<Workers>('workers', signal),
@@ -71,6 +96,7 @@ export function createClient(base: string) {
     task: (uuid: string, signal?: AbortSignal) =>
       get<TaskDetail>(`tasks/${encodeURIComponent(uuid)}`, signal),
     queues: (signal?: AbortSignal) => get<Queues>('queues', signal),
+    schedules: (signal?: AbortSignal) => get<Schedules>('schedules', signal),
     names: async (signal?: AbortSignal) =>
       (await get<Schemas['NameList']>('names', signal)).names,
     /** Why the server opens no stream; null when it does, and something on the way holds it back. */
@@ -84,6 +110,25 @@ export function createClient(base: string) {
     /** What a live view of these tasks shows, once. */
     view: (query: string, signal?: AbortSignal) =>
       get<Tasks>(`tasks?${new URLSearchParams({ query, facets: '1', limit: '40' })}`, signal),
+    commands: (signal?: AbortSignal) => get<CommandList>('commands', signal),
+    /** Sends a command; what became of it is asked for with `action`. */
+    control: (command: string, request: ControlRequest) =>
+      post<ActionReport>(`control/${encodeURIComponent(command)}`, request),
+    actions: (signal?: AbortSignal) => get<ActionList>('actions', signal),
+    /** Answers at once when it is newer than `after`, else when it changes or the time is up. */
+    action: (id: string, after: number, waitSeconds: number, signal?: AbortSignal) =>
+      get<ActionReport>(
+        `actions/${encodeURIComponent(id)}?${new URLSearchParams({ after: String(after), wait: String(waitSeconds) })}`,
+        signal,
+      ),
+    stopAction: (id: string) => post<ActionReport>(`actions/${encodeURIComponent(id)}/stop`),
+    select: (request: SelectionRequest) => post<Selection>('selections', request),
+    /** The messages that wait in a queue, left where they are. */
+    messages: (queue: string, offset: number, limit: number, signal?: AbortSignal) =>
+      get<MessagePage>(`queues/${encodeURIComponent(queue)}/messages?${new URLSearchParams({ offset: String(offset), limit: String(limit) })}`, signal),
+    /** Takes messages off a queue and puts them back: for brokers that show them no other way. */
+    lookAt: (queue: string, offset: number, limit: number) =>
+      post<MessagePage>(`queues/${encodeURIComponent(queue)}/messages`, { offset, limit }),
     /** Where the live stream of these topics and views is; `hub.ts` reads it. */
     liveAddress: (asked: LiveQuestion) => new URL(`api/v1/live?${liveParameters(asked)}`, base).href,
   };
@@ -91,9 +136,15 @@ export function createClient(base: string) {
 
 export type Client = ReturnType<typeof createClient>;
 
-async function answer(address: URL, signal?: AbortSignal): Promise<Response> {
+async function answer(address: URL, signal?: AbortSignal, body?: object): Promise<Response> {
+  const headers = { accept: 'application/json' };
+  const sent = body && {
+    method: 'POST',
+    headers: { ...headers, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  };
   try {
-    return await fetch(address, { signal, headers: { accept: 'application/json' } });
+    return await fetch(address, { signal, headers, ...sent });
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new NoAnswer('The console does not answer.');

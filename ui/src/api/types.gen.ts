@@ -79,7 +79,8 @@ export interface paths {
         /** Look at the messages that wait in a queue, without taking them. */
         get: operations["messages"];
         put?: never;
-        post?: never;
+        /** Look at waiting messages where that takes them out for a moment and puts them back. */
+        post: operations["look"];
         delete?: never;
         options?: never;
         head?: never;
@@ -148,6 +149,125 @@ export interface paths {
         get: operations["ingest"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/commands": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List every command, and say which of them you may send. */
+        get: operations["commands"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/actions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the commands of late, the newest first. */
+        get: operations["actions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/actions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** See what became of a command; with `wait`, once it is newer than `after`. */
+        get: operations["action"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/schedules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Answer with every entry, the next to run first. Takes no parameters. */
+        get: operations["schedules"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/control/{command}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send a command; what becomes of it is told by its action. */
+        post: operations["send"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/actions/{id}/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stop a command between two of its items. */
+        post: operations["stop"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/selections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Choose tasks in memory for a command, exactly as they are now. */
+        post: operations["select"];
         delete?: never;
         options?: never;
         head?: never;
@@ -521,6 +641,7 @@ export interface components {
             times: number[];
             depths: (number | null)[];
             workers: string[];
+            oldest_seconds: number | null;
             sent: number;
             taken: number;
         };
@@ -721,6 +842,304 @@ export interface components {
             workers: {
                 [key: string]: number;
             };
+        };
+        /**
+         * CommandList
+         * @description Every command there is, and what you are.
+         */
+        CommandList: {
+            /** @enum {unknown} */
+            role: "admin" | "operator" | "viewer";
+            read_only: boolean;
+            commands: components["schemas"]["CommandInfo"][];
+        };
+        /**
+         * CommandInfo
+         * @description One command: what it does, to what, and who may.
+         */
+        CommandInfo: {
+            name: string;
+            title: string;
+            consequence: string;
+            confirmed: string;
+            /** @enum {unknown} */
+            role: "admin" | "operator" | "viewer";
+            allowed: boolean;
+            /** @enum {unknown} */
+            subject: "queue" | "schedule" | "task id" | "task name" | "worker";
+            /** @enum {unknown} */
+            runs: "here" | "workers";
+            needs_workers: boolean;
+            many: boolean;
+            destructive: boolean;
+            confirm: string;
+            arguments: components["schemas"]["ArgumentInfo"][];
+            example: Record<string, never>;
+        };
+        /**
+         * ArgumentInfo
+         * @description One argument of a command: what may be given.
+         */
+        ArgumentInfo: {
+            name: string;
+            /** @enum {unknown} */
+            kind: "args" | "boolean" | "integer" | "kwargs" | "number" | "options" | "rate" | "signal" | "stamps" | "text" | "texts" | "time";
+            help: string;
+            required: boolean;
+            default: unknown;
+            minimum: number | null;
+            maximum: number | null;
+            max_bytes: number;
+            max_items: number;
+            choices: string[];
+            unit: string;
+        };
+        /**
+         * ActionList
+         * @description The commands of late, the newest first.
+         */
+        ActionList: {
+            now: number;
+            actions: components["schemas"]["ActionSummary"][];
+        };
+        /**
+         * ActionSummary
+         * @description A command on its way, or over.
+         */
+        ActionSummary: {
+            id: string;
+            sequence: number;
+            command: string;
+            title: string;
+            arguments: Record<string, never>;
+            /** @enum {unknown} */
+            runs: "here" | "workers";
+            everyone: boolean;
+            /** @enum {unknown} */
+            state: "confirming" | "failed" | "finished" | "sending" | "stopped" | "waiting";
+            /** @enum {unknown} */
+            sent: "no" | "unknown" | "yes";
+            created_at: number;
+            finished_at: number | null;
+            timeout_seconds: number;
+            confirm_seconds: number;
+            error: string;
+            hint: string;
+            outcomes: {
+                [key: string]: number;
+            };
+            effects: {
+                [key: string]: number;
+            };
+            late: number;
+            twice: number;
+            unexpected: number;
+            total: number;
+            stoppable: boolean;
+        };
+        /**
+         * ActionReport
+         * @description A command with what each worker, or each thing, became of.
+         */
+        ActionReport: {
+            id: string;
+            sequence: number;
+            command: string;
+            title: string;
+            arguments: Record<string, never>;
+            /** @enum {unknown} */
+            runs: "here" | "workers";
+            everyone: boolean;
+            /** @enum {unknown} */
+            state: "confirming" | "failed" | "finished" | "sending" | "stopped" | "waiting";
+            /** @enum {unknown} */
+            sent: "no" | "unknown" | "yes";
+            created_at: number;
+            finished_at: number | null;
+            timeout_seconds: number;
+            confirm_seconds: number;
+            error: string;
+            hint: string;
+            outcomes: {
+                [key: string]: number;
+            };
+            effects: {
+                [key: string]: number;
+            };
+            late: number;
+            twice: number;
+            unexpected: number;
+            total: number;
+            stoppable: boolean;
+            now: number;
+            workers: components["schemas"]["WorkerOutcome"][];
+            items: components["schemas"]["ItemOutcome"][];
+            items_left_out: number;
+        };
+        /**
+         * WorkerOutcome
+         * @description What one worker did with a command.
+         */
+        WorkerOutcome: {
+            hostname: string;
+            expected: boolean;
+            /** @enum {unknown} */
+            outcome: "asked" | "ok" | "refused" | "silent" | "unasked";
+            answered_at: number | null;
+            late: boolean;
+            answers: number;
+            value: unknown;
+            value_dropped: boolean;
+            error: string;
+            /** @enum {unknown} */
+            effect: "cannot tell" | "done" | "not seen" | "nothing to do" | "pending" | "unchecked";
+            effect_said: string;
+            effect_at: number | null;
+        };
+        /**
+         * ItemOutcome
+         * @description What became of one thing that the console did itself: one task, one queue.
+         */
+        ItemOutcome: {
+            subject: string;
+            /** @enum {unknown} */
+            outcome: "asked" | "ok" | "refused" | "silent" | "unasked";
+            said: string;
+            value: unknown;
+            task_id: string | null;
+            /** @enum {unknown} */
+            effect: "cannot tell" | "done" | "not seen" | "nothing to do" | "pending" | "unchecked";
+            effect_said: string;
+            effect_at: number | null;
+        };
+        /**
+         * ScheduleList
+         * @description Every entry of every schedule, the next to run first.
+         */
+        ScheduleList: {
+            now: number;
+            sources: components["schemas"]["ScheduleSource"][];
+            entries: components["schemas"]["ScheduleEntry"][];
+        };
+        /**
+         * ScheduleSource
+         * @description Where schedules come from, and whether they do.
+         */
+        ScheduleSource: {
+            name: string;
+            /** @enum {unknown} */
+            state: "absent" | "failed" | "read";
+            said: string;
+            read_at: number | null;
+        };
+        /**
+         * ScheduleEntry
+         * @description One entry of a schedule.
+         */
+        ScheduleEntry: {
+            id: string;
+            source: string;
+            name: string;
+            task: string;
+            schedule: string;
+            raw: string;
+            timezone: string | null;
+            enabled: boolean;
+            one_off: boolean;
+            args: string;
+            kwargs: string;
+            queue: string | null;
+            options: {
+                [key: string]: string;
+            };
+            last_run: number | null;
+            last_run_from: string;
+            next_run: number | null;
+            total_runs: number | null;
+            last_task: string | null;
+            last_state: string | null;
+            last_runtime: number | null;
+            /** @enum {unknown} */
+            overdue: "no" | "unknown" | "yes";
+            overdue_seconds: number | null;
+            note: string;
+        };
+        /**
+         * ControlRequest
+         * @description What a command is sent with.
+         */
+        ControlRequest: {
+            /** @default {} */
+            arguments: Record<string, never>;
+            /** @default null */
+            workers: string[] | null;
+            /** @default null */
+            selection: string | null;
+            /** @default null */
+            confirm: string | null;
+        };
+        /**
+         * Nothing
+         * @description There is nothing to say.
+         */
+        Nothing: Record<string, never>;
+        /**
+         * SelectionRequest
+         * @description Which tasks a command would touch.
+         */
+        SelectionRequest: {
+            command: string;
+            query: string;
+        };
+        /**
+         * Selection
+         * @description Tasks that were chosen: exactly these are touched, whatever matches later.
+         */
+        Selection: {
+            id: string;
+            command: string;
+            query: string;
+            now: number;
+            expires_at: number;
+            matching: number;
+            count: number;
+            left_out: components["schemas"]["LeftOut"][];
+            names: components["schemas"]["SelectedName"][];
+            sample: string[];
+        };
+        /**
+         * LeftOut
+         * @description Tasks that match and that the command would not touch.
+         */
+        LeftOut: {
+            reason: string;
+            count: number;
+        };
+        /**
+         * SelectedName
+         * @description How many tasks of one name are in a selection; None: tasks without a name.
+         */
+        SelectedName: {
+            name: string | null;
+            count: number;
+        };
+        /**
+         * MessageRequest
+         * @description Which messages of a queue, where a look takes them out and puts them back.
+         *
+         *         RabbitMQ has no other look. They are marked as redelivered then.
+         */
+        MessageRequest: {
+            /**
+             * @description At most so many.
+             * @default 20
+             */
+            limit: number;
+            /**
+             * @description Leave out so many, the next to be taken first.
+             * @default 0
+             */
+            offset: number;
         };
         /**
          * LiveHello
@@ -1040,8 +1459,6 @@ export interface operations {
                 limit?: number;
                 /** @description Leave out so many, the next to be taken first. */
                 offset?: number;
-                /** @description 1: RabbitMQ may take them out for a moment and put them back, marked as redelivered. It has no other look. */
-                put_back?: 0 | 1;
             };
             header?: never;
             path: {
@@ -1078,8 +1495,106 @@ export interface operations {
                     "application/json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description This broker or this queue does not let one look, or not without put_back. */
+            /** @description This broker or this queue does not let one look, or only with a POST. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description A fault of the server; its log tells more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description This cannot be told right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    look: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MessageRequest"];
+            };
+        };
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessagePage"];
+                };
+            };
+            /** @description Something in the body cannot be used. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description The role does not allow it, or the console is read-only. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Not known here. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description This broker or this queue does not let one look. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description The body is no JSON. */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1290,6 +1805,493 @@ export interface operations {
             };
             /** @description Bad argument. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description A fault of the server; its log tells more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description This cannot be told right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    commands: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandList"];
+                };
+            };
+            /** @description Bad argument. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description A fault of the server; its log tells more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description This cannot be told right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    actions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActionList"];
+                };
+            };
+            /** @description Bad argument. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description A fault of the server; its log tells more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description This cannot be told right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    action: {
+        parameters: {
+            query?: {
+                /** @description The last `sequence` that was seen; -1: none. */
+                after?: number;
+                /** @description Seconds to wait for something newer than `after`; 0: none. */
+                wait?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActionReport"];
+                };
+            };
+            /** @description Bad argument. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Not known here. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description A fault of the server; its log tells more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description This cannot be told right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    schedules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleList"];
+                };
+            };
+            /** @description Bad argument. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description A fault of the server; its log tells more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description This cannot be told right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    send: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                command: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ControlRequest"];
+            };
+        };
+        responses: {
+            /** @description The answer. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActionReport"];
+                };
+            };
+            /** @description Something in the body cannot be used. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description The role does not allow it, or the console is read-only. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Not known here. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description It cannot be done here, as without a result backend. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description The body is no JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description A fault of the server; its log tells more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description This cannot be told right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    stop: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Nothing"];
+            };
+        };
+        responses: {
+            /** @description The answer. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActionReport"];
+                };
+            };
+            /** @description Something in the body cannot be used. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description The role does not allow it, or the console is read-only. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Not known here. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description It is over, or cannot be stopped. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description The body is no JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description A fault of the server; its log tells more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description This cannot be told right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    select: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SelectionRequest"];
+            };
+        };
+        responses: {
+            /** @description The answer. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Selection"];
+                };
+            };
+            /** @description Something in the body cannot be used. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description The role does not allow it, or the console is read-only. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Not known here. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description The body is no JSON. */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -4,8 +4,8 @@ import { type Binding, Keymap, type Stroke } from '~/lib/keys';
 
 export const keymap = new Keymap();
 
-const FIELDS = 'input, textarea, select, [contenteditable]:not([contenteditable=false]), [role=textbox]';
-const CONTROLS = 'a[href], button, summary, [role=button], [role=link], [role=option], [role=tab]';
+const FIELDS = 'input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]:not([contenteditable=false]), [role=textbox]';
+const CONTROLS = 'a[href], button, summary, input, [role=button], [role=link], [role=option], [role=tab]';
 
 /** Keys that work while the component is shown; `lib/keys.ts` says how. */
 export function useKeys(title: string, bindings: readonly Binding[]): void {
@@ -39,10 +39,13 @@ export function turnKeys(on: boolean): void {
 /** Listens for the whole page, until the returned function is called. */
 export function listenForKeys(): () => void {
   const press = (event: KeyboardEvent) => {
-    if (event.defaultPrevented || event.isComposing || !keysAreOn()) return;
+    if (event.defaultPrevented || event.isComposing) return;
+    const pressed = stroke(event);
+    // With Ctrl held it is no word that somebody speaks.
+    if (!pressed.command && !keysAreOn()) return;
     // A dialog over the page has the keyboard to itself.
     if (document.querySelector('dialog:modal')) return;
-    if (keymap.press(stroke(event))) event.preventDefault();
+    if (keymap.press(pressed)) event.preventDefault();
   };
   window.addEventListener('keydown', press);
   return () => window.removeEventListener('keydown', press);
@@ -52,6 +55,7 @@ function stroke(event: KeyboardEvent): Stroke {
   return {
     key: event.key,
     modified: event.ctrlKey || event.altKey || event.metaKey,
+    command: (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey,
     on: place(event.target),
     at: event.timeStamp,
   };

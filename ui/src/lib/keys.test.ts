@@ -39,6 +39,16 @@ describe('a key', () => {
     expect(ran).toEqual([]);
   });
 
+  it.each<[Partial<Stroke>]>([[{}], [{ on: 'field' }], [{ on: 'control' }], [{ key: 'K' }]])(
+    'with Ctrl or Cmd fires everywhere: %j',
+    (where) => {
+      const { press, ran } = keyboard(LIST, ['Everywhere', [{ keys: 'Mod+k', does: 'find' }, { keys: 'k', does: 'before' }]]);
+      expect(press(where.key ?? 'k', { modified: true, command: true, ...where })).toBe(true);
+      expect(press('j', { modified: true, command: true })).toBe(false);
+      expect(ran).toEqual(['find']);
+    },
+  );
+
   it('fires on a button when it does not press it', () => {
     const { press, ran } = keyboard(LIST);
     press('j', { on: 'control' });

@@ -14,6 +14,7 @@
  *   key through to whoever else has it, and leaves it out of the list.
  * - A key never fires with Ctrl, Alt or Meta, nor in an input; Enter and the space bar not on a
  *   button or a link either, which they press. `j` and `J` are two keys.
+ * - `Mod+k` is Ctrl-K, or Cmd-K on a Mac: it fires everywhere, in an input too.
  */
 
 export interface Binding {
@@ -32,6 +33,7 @@ export interface KeyGroup {
 export interface Stroke {
   key: string;
   modified: boolean; // Ctrl, Alt or Meta is held
+  command?: boolean; // Ctrl or Meta is held, and nothing else
   on: 'page' | 'control' | 'field'; // field: text goes in there · control: a button, a link
   at: number; // milliseconds
 }
@@ -56,6 +58,10 @@ export class Keymap {
   press(stroke: Stroke): boolean {
     // Shift goes down before `?` does: no key of its own, and no end of a sequence.
     if (HOLDS.has(stroke.key)) return false;
+    if (stroke.command) {
+      this.#begun = [];
+      return this.#run(`Mod+${stroke.key.toLowerCase()}`);
+    }
     const refused =
       stroke.modified ||
       stroke.on === 'field' ||
@@ -77,6 +83,12 @@ export class Keymap {
     this.#begun = goesOn ? pressed : [];
     found?.run();
     return found !== undefined || goesOn;
+  }
+
+  #run(keys: string): boolean {
+    const found = active(this.#now()).find((binding) => binding.keys === keys);
+    found?.run();
+    return found !== undefined;
   }
 
   #now(): KeyGroup[] {
@@ -110,7 +122,8 @@ const NAMES: Record<string, string> = {
   ' ': 'Space',
 };
 
-/** The keys of a binding as they stand on a keyboard: `g o` → `['g', 'o']`. */
+/** The keys of a binding as they stand on a keyboard: `g o` → `['g', 'o']`, `Mod+k` → `['Ctrl', 'K']`. */
 export function caps(keys: string): string[] {
+  if (keys.startsWith('Mod+')) return ['Ctrl', keys.slice('Mod+'.length).toUpperCase()];
   return keys.split(' ').map((key) => NAMES[key] ?? key);
 }

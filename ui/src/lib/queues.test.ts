@@ -100,6 +100,12 @@ describe('the address', () => {
     expect(readQueueSearch({ sort: 'trouble' })).toEqual({});
   });
 
+  it('tells where one looks into the messages of the chosen queue, and of no other', () => {
+    expect(readQueueSearch({ queue: 'mail', look: '50' })).toEqual({ queue: 'mail', look: '50' });
+    expect(readQueueSearch({ queue: 'mail', look: '-1' })).toEqual({ queue: 'mail' });
+    expect(readQueueSearch({ look: '50' })).toEqual({});
+  });
+
   it('sorts by a column, the other way, and no more', () => {
     expect(nextQueueSort('trouble', 'drain')).toBe('-drain');
     expect(nextQueueSort('-drain', 'drain')).toBe('drain');

@@ -2,6 +2,7 @@
 
 import type { Queue } from '~/api/client';
 
+import { readOffset } from './messages';
 import { one } from './url';
 
 /** The worst thing to be said of a queue; `fine` when there is nothing. */
@@ -55,6 +56,7 @@ export interface QueueSearch {
   queue?: string; // the one that is looked at
   search?: string;
   sort?: QueueSort;
+  look?: string; // into its messages, from this one on
 }
 
 const collator = new Intl.Collator('en', { numeric: true });
@@ -102,7 +104,7 @@ export function nextQueueSort(current: QueueSort, key: QueueSortKey): QueueSort 
 export function readQueueSearch(search: Record<string, unknown>): QueueSearch {
   const key = keyOf(one(search.sort));
   const sort = key === null ? undefined : one(search.sort).startsWith('-') ? (`-${key}` as const) : key;
-  return strippedQueues({ queue: one(search.queue), search: one(search.search), sort });
+  return strippedQueues({ queue: one(search.queue), search: one(search.search), sort, look: one(search.look) });
 }
 
 export function strippedQueues(search: QueueSearch): QueueSearch {
@@ -110,6 +112,7 @@ export function strippedQueues(search: QueueSearch): QueueSearch {
   if (search.queue) kept.queue = search.queue;
   if (search.search) kept.search = search.search;
   if (search.sort && search.sort !== DEFAULT_QUEUE_SORT) kept.sort = search.sort;
+  if (search.queue && search.look && readOffset(search.look) !== null) kept.look = search.look;
   return kept;
 }
 

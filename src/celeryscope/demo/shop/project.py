@@ -58,7 +58,7 @@ app.conf.update(
     worker_pool_restarts=True,
     worker_cancel_long_running_tasks_on_connection_loss=True,
     broker_connection_retry_on_startup=True,
-    result_extended=True,
+    result_extended=True,  # arguments, too, so that any task can be sent again exactly
     result_expires=600,  # seconds; a demo that runs for days keeps its broker small
     beat_schedule={
         "expire carts": {

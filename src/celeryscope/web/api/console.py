@@ -19,6 +19,7 @@ from celeryscope.cluster.accounting import Gap
 from celeryscope.cluster.liveness import Status
 from celeryscope.cluster.state import TASK_EVENTS, NameStats
 from celeryscope.errors import NotFound
+from celeryscope.metrics.collectors import waits_of
 from celeryscope.model import query as language
 from celeryscope.model.message import Message
 from celeryscope.model.task import Task
@@ -96,6 +97,7 @@ class QueueRow(Queue, frozen=True, kw_only=True):
     times: list[float]  # when its depth was read, oldest first, the last ten minutes
     depths: list[int | None]  # as long as `times`; None: it could not be read
     workers: list[str]  # that read from it, as they said when asked
+    oldest_seconds: float | None  # how long its oldest message has waited; None: nobody tells
     sent: int  # tasks sent to it, since we look
     taken: int  # tasks that workers took from it, since we look
 
@@ -500,12 +502,17 @@ class MessageQuery(msgspec.Struct, frozen=True, kw_only=True):
     offset: Annotated[
         int, Meta(ge=0, le=1_000_000, description="Leave out so many, the next to be taken first.")
     ] = 0
-    put_back: Annotated[
-        Literal[0, 1],
-        Meta(
-            description="1: RabbitMQ may take them out for a moment and put them back, marked as "
-            "redelivered. It has no other look."
-        ),
+
+
+class MessageRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which messages of a queue, where a look takes them out and puts them back.
+
+    RabbitMQ has no other look. They are marked as redelivered then.
+    """
+
+    limit: Annotated[int, Meta(ge=1, le=100, description="At most so many.")] = 20
+    offset: Annotated[
+        int, Meta(ge=0, le=1_000_000, description="Leave out so many, the next to be taken first.")
     ] = 0
 
 
@@ -637,15 +644,24 @@ def queues(services: Services, _path: Mapping[str, str], _query: NoQuery) -> Que
     consumed = _consumers(services)
     with services.state.lock:
         sent, taken = dict(services.state.sent_to), dict(services.state.taken_from)
+    # What was read before the broker went away says nothing of now.
+    depths_now = read.latest if read.error is None else {}
+    oldest = services.figures.kept(
+        "oldest",
+        lambda: waits_of(services.state, depths_now, now),
+        version=(read.attempts, read.error),
+    )
     rows = []
     for queue in _queues(services, now):
         times, depths = read.history.of(queue.name)
+        seconds = oldest.get(queue.name)
         rows.append(
             QueueRow(
                 **msgspec.structs.asdict(queue),
                 times=times,
                 depths=depths,
                 workers=consumed.get(queue.name, []),
+                oldest_seconds=None if seconds is None else round(seconds, 1),
                 sent=sent.get(queue.name, 0),
                 taken=taken.get(queue.name, 0),
             )
@@ -661,12 +677,16 @@ def queues(services: Services, _path: Mapping[str, str], _query: NoQuery) -> Que
 
 def messages(services: Services, path: Mapping[str, str], query: MessageQuery) -> MessagePage:
     """Look at the messages that wait in a queue, without taking them."""
-    name = path["name"]
+    return look_at(services, path["name"], offset=query.offset, limit=query.limit, put_back=False)
+
+
+def look_at(
+    services: Services, name: str, *, offset: int, limit: int, put_back: bool
+) -> MessagePage:
+    """Read messages of a queue; with `put_back` they may be taken out for a moment."""
     if all(queue.name != name for queue in _queues(services, services.clock())):
         raise NotFound("queue", name)
-    page = services.messages.read(
-        name, offset=query.offset, limit=query.limit, put_back=bool(query.put_back)
-    )
+    page = services.messages.read(name, offset=offset, limit=limit, put_back=put_back)
     now = services.clock()
     with services.state.lock:
         known = [services.state.tasks.get(message.uuid or "") for message in page.messages]
@@ -675,7 +695,7 @@ def messages(services: Services, path: Mapping[str, str], query: MessageQuery) -
         now=now,
         queue=name,
         total=page.total,
-        offset=query.offset,
+        offset=offset,
         messages=[
             _waiting(message, task, ahead, now)
             for message, task in zip(page.messages, known, strict=True)
@@ -798,7 +818,7 @@ MESSAGES = Operation(
     messages,
     MessageQuery,
     MessagePage,
-    refusal="This broker or this queue does not let one look, or not without put_back.",
+    refusal="This broker or this queue does not let one look, or only with a POST.",
 )
 TASKS = Operation(tasks, TaskQuery, TaskList)
 TASK = Operation(task, NoQuery, TaskDetail)

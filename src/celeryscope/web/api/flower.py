@@ -1,4 +1,7 @@
-"""Flower's read API, answering as Flower 2.2 does: shapes, filters, status codes, texts."""
+"""Flower's read API, answering as Flower 2.2 does: shapes, filters, status codes, texts.
+
+What changes something, and the rest of Flower's routes, are in `flower_control`.
+"""
 
 from __future__ import annotations
 
@@ -46,6 +49,23 @@ class Arguments:
         """Give the value to filter by; None when nothing is to be filtered."""
         value = self.text(name)
         return None if value in (None, "", _EVERY) else value
+
+    def required(self, name: str) -> str:
+        """Give the value of an argument that must be there."""
+        value = self.text(name)
+        if not value:
+            raise BadArgument(name, f"Missing argument {name}")
+        return value
+
+    def number(self, name: str) -> float | None:
+        """Give a number, or None when the argument is absent."""
+        value = self.text(name)
+        if value is None:
+            return None
+        try:
+            return float(value)
+        except ValueError:
+            raise BadArgument(name, f"Invalid argument '{value}' of type 'float'") from None
 
     def integer(self, name: str) -> int | None:
         """Give a whole number, or None when the argument is absent."""
@@ -134,7 +154,7 @@ def tasks(services: Services, _path: Mapping[str, str], arguments: Arguments) ->
     with services.state.lock:
         known = list(services.state.tasks.values())
     chosen = _ordered([task for task in known if keep(task)], sort_by or "", offset, limit)
-    children = _children(known)
+    children = children_of(known)
     return {task.uuid: _listed(task, children) for task in chosen}
 
 
@@ -180,7 +200,7 @@ def _ordered(tasks: list[Task], sort_by: str, offset: int, limit: int | None) ->
     return select(end, tasks, key=key)[offset:]
 
 
-def _children(known: list[Task]) -> dict[str, list[str]]:
+def children_of(known: list[Task]) -> dict[str, list[str]]:
     children: dict[str, list[str]] = {}
     for task in known:
         if task.parent_id is not None:
@@ -188,7 +208,8 @@ def _children(known: list[Task]) -> dict[str, list[str]]:
     return children
 
 
-def _task(task: Task, children: Mapping[str, list[str]]) -> Json:
+def shown(task: Task, children: Mapping[str, list[str]]) -> Json:
+    """Give a task as Flower tells of one; `children` has the ids of each task's own."""
     # Both events that carry `retries` may have been missed; then it is not known.
     told = task.sent is not None or task.received is not None
     return {
@@ -228,7 +249,7 @@ def _task(task: Task, children: Mapping[str, list[str]]) -> Json:
 
 def _listed(task: Task, children: Mapping[str, list[str]]) -> Json:
     """Give a task as the list has it: without a worker rather than with a null one."""
-    answer = _task(task, children)
+    answer = shown(task, children)
     if answer["worker"] is None:
         del answer["worker"]
     return answer
@@ -241,7 +262,7 @@ def task_info(services: Services, path: Mapping[str, str], _arguments: Arguments
         raise NotFound("task", path["task_id"])
     with services.state.lock:
         known = list(services.state.tasks.values())
-    return _task(found, _children(known))
+    return shown(found, children_of(known))
 
 
 def task_types(services: Services, _path: Mapping[str, str], _arguments: Arguments) -> Json:

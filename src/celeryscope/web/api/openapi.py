@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from celeryscope.web.api import console
+from celeryscope.web.api import console, control
 from celeryscope.web.errors import ProblemBody
 
 _REF = "#/components/schemas/{name}"
@@ -18,17 +18,25 @@ _PATH_PARAMETER = re.compile(r"{(\w+)(?::\w+)?}")
 Json = dict[str, Any]
 
 
-def document(operations: Mapping[str, console.Operation[Any]], *, version: str, base: str) -> Json:
-    """Describe the operations, given by path; `base` is where they are served."""
+def document(
+    operations: Mapping[str, console.Operation[Any]],
+    changes: Mapping[str, control.Change[Any]],
+    *,
+    version: str,
+    base: str,
+) -> Json:
+    """Describe what is asked for (GET) and changed (POST), by path, served below `base`."""
     kinds = [operation.response for operation in operations.values()]
+    kinds += [kind for change in changes.values() for kind in (change.body, change.response)]
     queries = {operation.query for operation in operations.values()} | {console.LiveQuery}
     every = [*kinds, *queries, *_EXTRA, ProblemBody]
     _, schemas = msgspec.json.schema_components(every, ref_template=_REF)
     parameters = {kind: _query_parameters(schemas.pop(kind.__name__)) for kind in queries}
-    paths = {
-        _PATH_PARAMETER.sub(r"{\1}", path): {"get": _operation(path, operation, parameters)}
-        for path, operation in operations.items()
-    }
+    paths: dict[str, Json] = {}
+    for path, operation in operations.items():
+        paths.setdefault(_shown(path), {})["get"] = _operation(path, operation, parameters)
+    for path, change in changes.items():
+        paths.setdefault(_shown(path), {})["post"] = _change(path, change)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -45,6 +53,17 @@ def document(operations: Mapping[str, console.Operation[Any]], *, version: str, 
         },
         "components": {"schemas": schemas},
     }
+
+
+def _shown(path: str) -> str:
+    return _PATH_PARAMETER.sub(r"{\1}", path)
+
+
+def _in_path(path: str) -> list[Json]:
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in _PATH_PARAMETER.findall(path)
+    ]
 
 
 def _query_parameters(schema: Json) -> list[Json]:
@@ -66,10 +85,7 @@ def _operation(
     operation: console.Operation[Any],
     parameters: Mapping[type[msgspec.Struct], list[Json]],
 ) -> Json:
-    in_path = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in _PATH_PARAMETER.findall(path)
-    ]
+    in_path = _in_path(path)
     responses = {"200": _json("The answer.", operation.response), "400": _problem("Bad argument.")}
     if in_path:
         responses["404"] = _problem("Not known here.")
@@ -79,6 +95,27 @@ def _operation(
         "operationId": operation.id,
         "summary": operation.summary,
         "parameters": in_path + parameters[operation.query],
+        "responses": responses | _ALWAYS,
+    }
+
+
+def _change(path: str, change: control.Change[Any]) -> Json:
+    body = {"$ref": _REF.format(name=change.body.__name__)}
+    responses = {
+        str(change.status): _json("The answer.", change.response),
+        "400": _problem("Something in the body cannot be used."),
+        "403": _problem("The role does not allow it, or the console is read-only."),
+        "404": _problem("Not known here."),
+        "413": _problem("The body is too large."),
+        "415": _problem("The body is no JSON."),
+    }
+    if change.refusal:
+        responses["409"] = _problem(change.refusal)
+    return {
+        "operationId": change.id,
+        "summary": change.summary,
+        "parameters": _in_path(path),
+        "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
         "responses": responses | _ALWAYS,
     }
 

@@ -84,6 +84,16 @@ export function Drain({ queue }: { queue: Queue }) {
   );
 }
 
+/** How many messages workers hold, taken and not acknowledged. */
+export function HeldByWorkers({ queue: { unacknowledged, messages } }: { queue: Queue }) {
+  if (messages !== null && unacknowledged !== null) return compact(unacknowledged);
+  return (
+    <span className={table.dim} title={messages === null ? 'It cannot be read' : 'This broker does not tell'}>
+      {NONE}
+    </span>
+  );
+}
+
 /** How many read it, as the broker counts or else as workers said. */
 export function Readers({ queue: { consumers, workers, messages } }: { queue: QueueRow }) {
   const known = consumers ?? (workers.length > 0 ? workers.length : null);

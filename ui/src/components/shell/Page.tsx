@@ -4,6 +4,7 @@ import type { Board } from '~/lib/grafana';
 import { inTitle, isGrave } from '~/lib/trouble';
 
 import { GrafanaLink } from '../GrafanaLink';
+import { PaletteButton } from '../palette/PaletteHost';
 import { BrokerChip, LinkChip } from './Chips';
 import styles from './Shell.module.css';
 import { ThemeButton } from './ThemeButton';
@@ -44,6 +45,7 @@ export function Page({ title, heading = title, parent, grafana, children }: Page
           <h1 tabIndex={-1}>{heading}</h1>
         </div>
         <div className={styles.chips}>
+          <PaletteButton />
           {grafana && <GrafanaLink of={grafana} />}
           <BrokerChip />
           <LinkChip />

@@ -8,23 +8,27 @@ import { useLive } from '~/api/live';
 import { IconButton } from '../Button';
 import { Icon, type IconName } from '../Icon';
 import { Logo } from '../Logo';
+import { ControlHost } from '../control/ControlHost';
+import { showTray } from '../control/store';
+import { PaletteHost } from '../palette/PaletteHost';
 import { listenForKeys, useKeys } from '../useKeys';
 import { Banner } from './Banners';
 import styles from './Shell.module.css';
 import { TroubleContext, useTrouble } from './useTrouble';
 
 interface Place {
-  to: '/' | '/tasks' | '/workers' | '/queues';
+  to: '/' | '/tasks' | '/workers' | '/queues' | '/schedules';
   icon: IconName;
   word: string;
   key: string;
 }
 
-const PAGES: readonly Place[] = [
+export const PAGES: readonly Place[] = [
   { to: '/', icon: 'overview', word: 'Overview', key: 'g o' },
   { to: '/tasks', icon: 'tasks', word: 'Tasks', key: 'g t' },
   { to: '/workers', icon: 'workers', word: 'Workers', key: 'g w' },
   { to: '/queues', icon: 'queues', word: 'Queues', key: 'g q' },
+  { to: '/schedules', icon: 'schedules', word: 'Schedules', key: 'g s' },
 ];
 
 const KeysDialog = lazy(() => import('./KeysDialog'));
@@ -63,6 +67,7 @@ export function Shell() {
           <p className={styles.word} data-testid="version">
             {version !== null && `Version ${version}`}
           </p>
+          <IconButton icon="actions" label="Actions of late (g a)" onClick={() => showTray(true)} />
           <IconButton
             icon="keyboard"
             label="Keys (?)"
@@ -78,6 +83,8 @@ export function Shell() {
         <FocusOnArrival />
       </main>
       <Banner told={told} />
+      <PaletteHost />
+      <ControlHost />
       {help && (
         <Suspense>
           <KeysDialog onClose={() => setHelp(false)} />

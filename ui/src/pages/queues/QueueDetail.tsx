@@ -1,7 +1,7 @@
 /** One queue more closely: its length over time, who reads it, and its tasks. */
 
 import { Link, useNavigate } from '@tanstack/react-router';
-import { useMemo } from 'react';
+import { Suspense, lazy, useMemo } from 'react';
 
 import type { Cell, QueueRow } from '~/api/client';
 import { useLive, useView } from '~/api/live';
@@ -14,33 +14,47 @@ import { Meter } from '~/components/Meter';
 import { Empty } from '~/components/Notice';
 import { Panel } from '~/components/Panel';
 import { Host, Line } from '~/components/Plain';
-import { Drain, Growth, HISTORY_SECONDS, Readers as ReaderCount } from '~/components/queue/Figures';
+import { Drain, Growth, HISTORY_SECONDS, HeldByWorkers, Readers as ReaderCount } from '~/components/queue/Figures';
 import { Glyph, WorkerStatus, toneClass } from '~/components/State';
 import table from '~/components/Table.module.css';
 import { span, tasks } from '~/lib/doors';
-import { NONE, compact, count, rate } from '~/lib/format';
+import { NONE, age, compact, count, rate } from '~/lib/format';
 import { queryOf } from '~/lib/query';
 import { WAITING, look, order, stateWord } from '~/lib/states';
 import { clip, visible } from '~/lib/text';
 
+import { QueueControls } from './QueueControls';
 import styles from './queues.module.css';
+import { useNextMessage } from './useNextMessage';
 
 interface QueueDetailProps {
   name: string;
   queue: QueueRow | undefined; // none: no such queue is known
+  look: number | null; // at its messages, from this one on
+  onLook: (offset: number | null) => void;
   onClose: () => void;
 }
 
-export function QueueDetail({ name, queue, onClose }: QueueDetailProps) {
+const Messages = lazy(() => import('./Messages'));
+
+export function QueueDetail({ name, queue, look: at, onLook, onClose }: QueueDetailProps) {
   return (
     <section className={styles.detail} aria-label="The chosen queue" data-testid="queue-detail" data-queue={name}>
       <header className={styles.detailHead}>
         <h2>
           <Line text={name} />
         </h2>
+        <QueueControls name={name} queue={queue} looking={at !== null} onLook={onLook} />
         <GrafanaLink of={{ board: 'queues', queue: name }} />
         <IconButton icon="close" label="Close the queue" onClick={onClose} />
       </header>
+      {at !== null && (
+        <div className={styles.readers}>
+          <Suspense>
+            <Messages queue={name} offset={at} onPage={onLook} onClose={() => onLook(null)} />
+          </Suspense>
+        </div>
+      )}
       {queue ? (
         <>
           <div className={styles.chart}>
@@ -128,6 +142,18 @@ function Figures({ queue }: { queue: QueueRow }) {
         )}
       </div>
       <div className={styles.figure}>
+        <dt title="Taken by workers, not yet acknowledged">Held by workers</dt>
+        <dd data-testid="queue-held" data-value={queue.unacknowledged}>
+          <HeldByWorkers queue={queue} />
+        </dd>
+      </div>
+      <div className={styles.figure}>
+        <dt title="The age of the message that a worker takes next">Oldest waits</dt>
+        <dd>
+          <Oldest queue={queue} />
+        </dd>
+      </div>
+      <div className={styles.figure}>
         <dt>Growth</dt>
         <dd>
           <Growth queue={queue} />
@@ -156,12 +182,34 @@ function Figures({ queue }: { queue: QueueRow }) {
         </dd>
       </div>
       <div className={styles.figure}>
-        <dt>Readers</dt>
+        <dt title="Consumers, as the broker counts them">Consumers</dt>
         <dd>
           <ReaderCount queue={queue} />
         </dd>
       </div>
+      <div className={styles.figure}>
+        <dt title="That said they read it">Workers</dt>
+        <dd>{count(queue.workers.length)}</dd>
+      </div>
     </dl>
+  );
+}
+
+// Brokers that show a message where it lies; the others would refuse, or take it out.
+const SHOWS = /^(?:rediss?|sentinel)/;
+
+/** The age of the next message, where looking at it disturbs nothing and it tells when it was sent. */
+function Oldest({ queue: { name, messages } }: { queue: QueueRow }) {
+  const shows = useLive((state) => SHOWS.test(state.overview?.broker.transport ?? ''));
+  const { data } = useNextMessage(name, shows && messages !== null && messages > 0);
+  if (messages === null) return <span className={table.dim}>{NONE}</span>;
+  if (messages === 0) return <span className={table.dim}>none</span>;
+  const [next] = data?.messages ?? [];
+  if (next?.age_seconds != null) return age(next.age_seconds);
+  return (
+    <span className={table.dim} title={data ? 'The message does not tell when it was sent' : 'This broker does not tell'}>
+      {NONE}
+    </span>
   );
 }
 

@@ -1,7 +1,7 @@
 import type { QueueRow } from '~/api/client';
 import { DoorLink } from '~/components/DoorLink';
 import { Line } from '~/components/Plain';
-import { Depth, Drain, Growth, QueueSpark, Readers, Within } from '~/components/queue/Figures';
+import { Depth, Drain, Growth, HeldByWorkers, QueueSpark, Readers, Within } from '~/components/queue/Figures';
 import { SortHead } from '~/components/SortHead';
 import table from '~/components/Table.module.css';
 import { tasks } from '~/lib/doors';
@@ -64,6 +64,9 @@ export function QueueTable({ rows, search, onSort }: QueueTableProps) {
               />
             </th>
           ))}
+          <th className={`${table.number} ${styles.late}`} style={{ width: '4.5rem' }} title="Messages that workers hold, unacknowledged">
+            Held
+          </th>
           <th className={`${table.number} ${styles.late}`} style={{ width: '6.5rem' }}>
             Readers
           </th>
@@ -107,6 +110,11 @@ export function QueueTable({ rows, search, onSort }: QueueTableProps) {
             <td className={`${table.number} ${styles.late}`}>
               <Within queue={row}>
                 <Drain queue={row} />
+              </Within>
+            </td>
+            <td className={`${table.number} ${styles.late}`}>
+              <Within queue={row}>
+                <HeldByWorkers queue={row} />
               </Within>
             </td>
             <td className={`${table.number} ${styles.late}`}>

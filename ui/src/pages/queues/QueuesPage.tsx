@@ -12,6 +12,7 @@ import { SearchField } from '~/components/SearchField';
 import { Page } from '~/components/shell/Page';
 import { toneClass } from '~/components/State';
 import { plural } from '~/lib/format';
+import { readOffset } from '~/lib/messages';
 import { type QueueSearch, selectQueues, strippedQueues } from '~/lib/queues';
 
 import { QueueDetail } from './QueueDetail';
@@ -37,7 +38,9 @@ export function QueuesPage() {
           key={search.queue}
           name={search.queue}
           queue={chosen}
-          onClose={() => change({ queue: '' })}
+          look={readOffset(search.look ?? '')}
+          onLook={(offset) => change({ look: offset === null ? '' : String(offset) })}
+          onClose={() => change({ queue: '', look: '' })}
         />
       )}
       <div className={styles.toolbar}>

@@ -87,7 +87,7 @@ function Children({ of: { uuid }, shown, total }: ChildrenProps) {
             </DoorLink>
           ))}
       </div>
-      <ul className={styles.scrolled} tabIndex={0} role="region" aria-label="Children">
+      <ul className={styles.scrolled} tabIndex={0} aria-label="Children">
         {shown.map((child) => (
           <Row key={child.uuid} role="" of={child} />
         ))}

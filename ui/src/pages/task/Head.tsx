@@ -5,12 +5,14 @@ import type { ReactNode } from 'react';
 
 import type { TaskDetail } from '~/api/client';
 import { useNow } from '~/api/live';
+import { Controls } from '~/components/control/Controls';
 import { CopyButton } from '~/components/CopyButton';
 import { DoorLink } from '~/components/DoorLink';
 import { GrafanaLink } from '~/components/GrafanaLink';
 import { Ago } from '~/components/Moment';
 import { Host, Line, TaskName } from '~/components/Plain';
 import { StatePill } from '~/components/State';
+import { taskCommands } from '~/lib/control';
 import { tasks } from '~/lib/doors';
 import { NONE, count, duration } from '~/lib/format';
 import { queryOf } from '~/lib/query';
@@ -47,6 +49,7 @@ export function Head({ task, compact }: { task: TaskDetail; compact: boolean }) 
           <CopyButton text={uuid} what="the id" />
           <CopyButton text={address(uuid)} what="the link" icon="link" />
         </div>
+        <Steer task={task} />
       </div>
       <dl className={styles.numbers}>
         <Fact name="Queue">
@@ -100,6 +103,25 @@ function RunTime({ task }: { task: TaskDetail }) {
       {runs ? duration(Math.round(took ?? 0)) : duration(took)}
     </Fact>
   );
+}
+
+const WORDS: Record<string, string> = {
+  revoke: 'Revoke',
+  terminate: 'Terminate',
+  abort: 'Abort',
+  retry: 'Run again',
+  forget: 'Forget the result',
+};
+
+/** What can be done to it in this state. */
+function Steer({ task: { uuid, name, state } }: { task: TaskDetail }) {
+  const choices = taskCommands(state).map((command) => ({
+    command,
+    label: WORDS[command] ?? command,
+    arguments: { ids: [uuid] },
+    subject: name ?? uuid,
+  }));
+  return <Controls label="Steer the task" choices={choices} />;
 }
 
 interface FactProps {

@@ -43,11 +43,14 @@ interface RowProps {
   top: number;
   columns: readonly Column[];
   chosen: boolean;
+  selected: boolean;
+  locked: boolean; // selected with all others
+  onSelect: ((uuid: string, range: boolean) => void) | null; // null: nothing can be selected
   onOpen: (uuid: string) => void;
 }
 
 /** Drawn again only when its task, its place or the columns change. */
-export const Row = memo(function Row({ task, index, top, columns, chosen, onOpen }: RowProps) {
+export const Row = memo(function Row({ task, index, top, columns, chosen, selected, locked, onSelect, onOpen }: RowProps) {
   const open = () => {
     if (document.getSelection()?.isCollapsed === false) return; // someone copies text
     onOpen(task.uuid);
@@ -71,8 +74,23 @@ export const Row = memo(function Row({ task, index, top, columns, chosen, onOpen
       data-queue={task.queue ?? undefined}
       data-name={task.name ?? undefined}
       data-chosen={chosen || undefined}
+      data-selected={selected || undefined}
       onClick={open}
     >
+      {onSelect && (
+        <div className={styles.cell} role="cell" onClick={(event) => event.stopPropagation()}>
+          <input
+            type="checkbox"
+            className={styles.check}
+            aria-label="Select this task"
+            checked={selected}
+            disabled={locked}
+            // The change says nothing of Shift; the click that makes it does.
+            onClick={({ shiftKey }) => onSelect(task.uuid, shiftKey)}
+            onChange={nothing}
+          />
+        </div>
+      )}
       {columns.map(({ id, end }) => (
         <div key={id} className={cellClass(LOOKS[id]?.(task), end)} role="cell">
           {id === 'name' ? (
@@ -87,6 +105,10 @@ export const Row = memo(function Row({ task, index, top, columns, chosen, onOpen
     </div>
   );
 });
+
+function nothing(): void {
+  // A click has said it.
+}
 
 function cellClass(look: string | undefined, end = false): string {
   return [styles.cell, look, end && styles.end].filter(Boolean).join(' ');

@@ -12,6 +12,7 @@ import { useKeys } from '~/components/useKeys';
 import { compact, count, plural } from '~/lib/format';
 import { MOST_ROWS } from '~/lib/live-state';
 import type { Problem } from '~/lib/query-language';
+import { isSelected } from '~/lib/selection';
 import { type Column, type ColumnId, fitting, template } from '~/lib/task-columns';
 import { type Sort, direction, nextSort } from '~/lib/task-query';
 import { visible } from '~/lib/text';
@@ -19,12 +20,14 @@ import { visible } from '~/lib/text';
 import { Row } from './Row';
 import styles from './tasks.module.css';
 import type { Hold, Holding } from './useHolding';
+import type { Selecting } from './useSelection';
 import type { TaskRows } from './useTaskRows';
 
 const ROW_PX = 34;
 const HEAD_PX = 30;
 const GAP_PX = 12;
 const EDGES_PX = 32; // left and right of a row
+const CHECK_PX = 18; // the box that selects it
 const OVERSCAN = 10;
 const SAMPLED = 160; // changes a second; of more the stream tells the newest only
 
@@ -37,6 +40,8 @@ interface TaskListProps {
   sort: Sort;
   columns: readonly ColumnId[];
   chosen: string | null; // by keys, or shown in the drawer
+  selecting: Selecting;
+  bar: ReactNode; // over the end of the list: what is selected
   tools: ReactNode;
   onSort: (sort: Sort) => void;
   onOpen: (uuid: string) => void;
@@ -44,9 +49,10 @@ interface TaskListProps {
 }
 
 export function TaskList(props: TaskListProps) {
-  const { list, answer, holding, query, problem, sort, columns, chosen, tools, onSort, onOpen } = props;
+  const { list, answer, holding, query, problem, sort, columns, chosen, selecting, tools, onSort, onOpen } = props;
   const { rows, total, inMemory, error, settling } = answer;
-  const shown = useFitting(list, columns);
+  const { possible } = selecting;
+  const shown = useFitting(list, columns, possible);
 
   // Another question starts at the top of its answer.
   useEffect(() => {
@@ -78,12 +84,13 @@ export function TaskList(props: TaskListProps) {
         role="table"
         aria-label="Tasks"
         aria-rowcount={total ?? -1}
-        aria-colcount={shown.length}
+        aria-colcount={shown.length + (possible ? 1 : 0)}
+        data-bar={props.bar ? true : undefined}
         aria-busy={settling}
         tabIndex={0}
-        style={{ '--columns': template(shown) }}
+        style={{ '--columns': possible ? `${CHECK_PX}px ${template(shown)}` : template(shown) }}
       >
-        <Head columns={shown} sort={sort} onSort={onSort} />
+        <Head columns={shown} sort={sort} selecting={selecting} onSort={onSort} />
         {problem && !rows ? (
           <Refused problem={problem} onEverything={props.onEverything} />
         ) : error && !(error instanceof NoAnswer && rows) ? (
@@ -93,9 +100,10 @@ export function TaskList(props: TaskListProps) {
         ) : rows.length === 0 ? (
           <Nothing filtered={query !== null && query !== ''} inMemory={inMemory} onEverything={props.onEverything} />
         ) : (
-          <Rows rows={rows} list={list} columns={shown} chosen={chosen} onOpen={onOpen} />
+          <Rows rows={rows} list={list} columns={shown} chosen={chosen} selecting={selecting} onOpen={onOpen} />
         )}
       </div>
+      {props.bar}
     </section>
   );
 }
@@ -148,7 +156,7 @@ function Held({ hold, newer, onFollow }: { hold: Hold | null; newer: number; onF
 }
 
 /** The columns that fit into the list as wide as it is now. */
-function useFitting(list: RefObject<HTMLElement | null>, columns: readonly ColumnId[]): readonly Column[] {
+function useFitting(list: RefObject<HTMLElement | null>, columns: readonly ColumnId[], boxes: boolean): readonly Column[] {
   const [width, setWidth] = useState(0);
   useEffect(() => {
     const area = list.current;
@@ -157,18 +165,33 @@ function useFitting(list: RefObject<HTMLElement | null>, columns: readonly Colum
     observer.observe(area);
     return () => observer.disconnect();
   }, [list]);
-  return useMemo(() => fitting(columns, width - EDGES_PX + GAP_PX, GAP_PX), [columns, width]);
+  const room = width - EDGES_PX + GAP_PX - (boxes ? CHECK_PX + GAP_PX : 0);
+  return useMemo(() => fitting(columns, room, GAP_PX), [columns, room]);
 }
 
 interface HeadProps {
   columns: readonly Column[];
   sort: Sort;
+  selecting: Selecting;
   onSort: (sort: Sort) => void;
 }
 
-function Head({ columns, sort, onSort }: HeadProps) {
+function Head({ columns, sort, selecting, onSort }: HeadProps) {
   return (
     <div className={`${styles.row} ${styles.head}`} role="row" aria-rowindex={1}>
+      {selecting.possible && (
+        <div className={styles.cell} role="columnheader">
+          <input
+            type="checkbox"
+            className={styles.check}
+            aria-label="Select all that match"
+            title="Select all that match (A)"
+            checked={selecting.selection.kind === 'all'}
+            onChange={selecting.selection.kind === 'all' ? selecting.clear : selecting.all}
+            data-testid="select-all"
+          />
+        </div>
+      )}
       {columns.map(({ id, label, sort: key, end }) => (
         <div
           key={id}
@@ -192,10 +215,11 @@ interface RowsProps {
   list: RefObject<HTMLDivElement | null>;
   columns: readonly Column[];
   chosen: string | null;
+  selecting: Selecting;
   onOpen: (uuid: string) => void;
 }
 
-const Rows = memo(function Rows({ rows, list, columns, chosen, onOpen }: RowsProps) {
+const Rows = memo(function Rows({ rows, list, columns, chosen, selecting, onOpen }: RowsProps) {
   const virtual = useVirtualizer({
     count: rows.length,
     getScrollElement: () => list.current,
@@ -225,6 +249,9 @@ const Rows = memo(function Rows({ rows, list, columns, chosen, onOpen }: RowsPro
               top={start - HEAD_PX}
               columns={columns}
               chosen={index === at}
+              selected={isSelected(selecting.selection, task.uuid)}
+              locked={selecting.selection.kind === 'all'}
+              onSelect={selecting.possible ? selecting.onSelect : null}
               onOpen={onOpen}
             />
           )

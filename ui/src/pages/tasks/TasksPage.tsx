@@ -1,12 +1,13 @@
 /** The tasks: one query, its counts, the list, and one of them beside it. */
 
 import { getRouteApi, useRouter } from '@tanstack/react-router';
-import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import { Suspense, lazy, useCallback, useEffect, useMemo, useRef, useState } from 'react';
 
 import { Button, IconButton } from '~/components/Button';
 import { copy } from '~/components/CopyButton';
 import { Page } from '~/components/shell/Page';
 import { count } from '~/lib/format';
+import { isEmpty } from '~/lib/selection';
 import { EVERYTHING, type Query, analyse, show } from '~/lib/query-language';
 import { store, stored } from '~/lib/stored';
 import { DEFAULT_COLUMNS, sameColumns, writeColumns } from '~/lib/task-columns';
@@ -22,10 +23,12 @@ import { FacetsContext } from './TasksContext';
 import styles from './tasks.module.css';
 import { useHolding } from './useHolding';
 import { useMedia } from './useMedia';
+import { useSelection } from './useSelection';
 import { useTaskRows } from './useTaskRows';
 
 const route = getRouteApi('/tasks');
 const RAIL = 'task-facets';
+const BulkBar = lazy(() => import('./BulkBar'));
 
 export function TasksPage() {
   const search = route.useSearch();
@@ -54,6 +57,8 @@ export function TasksPage() {
   const apply = useCallback((next: string, how: Step) => go({ query: next }, how), [go]);
 
   const { rows } = answer;
+  const selecting = useSelection({ rows, query, at: chosen });
+  const some = !isEmpty(selecting.selection);
   const at = rows && drawer.uuid !== null ? rows.findIndex(({ uuid }) => uuid === drawer.uuid) : -1;
   const step = (by: number) => {
     const next = at < 0 ? undefined : rows?.[at + by];
@@ -108,6 +113,14 @@ export function TasksPage() {
               sort={sort}
               columns={columns.columns}
               chosen={chosen}
+              selecting={selecting}
+              bar={
+                some && (
+                  <Suspense>
+                    <BulkBar selection={selecting.selection} total={answer.total} onAll={selecting.all} onClear={selecting.clear} />
+                  </Suspense>
+                )
+              }
               tools={
                 <>
                   <CopyLink search={search} columns={sameColumns(columns.columns, DEFAULT_COLUMNS) ? undefined : writeColumns(columns.columns)} />

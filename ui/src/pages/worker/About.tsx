@@ -1,4 +1,5 @@
 import type { WorkerDetail } from '~/api/client';
+import { Controls } from '~/components/control/Controls';
 import { type Fact, Facts } from '~/components/Facts';
 import { Since } from '~/components/Moment';
 import { Panel } from '~/components/Panel';
@@ -7,8 +8,23 @@ import { NONE, count, duration } from '~/lib/format';
 
 /** What it is. */
 export function About({ worker }: { worker: WorkerDetail }) {
+  const of = { workers: [worker.hostname], subject: worker.hostname };
   return (
-    <Panel title="Worker" padded>
+    <Panel
+      title="Worker"
+      actions={
+        <Controls
+          label="Steer the worker"
+          choices={[
+            { command: 'ping', label: 'Ping', ...of },
+            { command: 'enable_events', label: 'Events on', ...of },
+            { command: 'disable_events', label: 'Events off', ...of },
+            { command: 'shutdown', label: 'Shut down', ...of },
+          ]}
+        />
+      }
+      padded
+    >
       <Facts facts={facts(worker)} />
     </Panel>
   );

@@ -3,6 +3,7 @@
 import { Link } from '@tanstack/react-router';
 
 import type { RunningTask, WorkerDetail } from '~/api/client';
+import { Controls } from '~/components/control/Controls';
 import { Since } from '~/components/Moment';
 import { Panel } from '~/components/Panel';
 import { TaskName } from '~/components/Plain';
@@ -23,6 +24,7 @@ export function Processes({ worker }: { worker: WorkerDetail }) {
     <Panel
       title="Pool"
       note={asked ? `${plural(processes.length, 'process', 'processes')}, and what each ran when it was asked` : 'asking which process runs what'}
+      actions={<PoolControls hostname={worker.hostname} />}
       padded
     >
       <ul className={styles.processes} data-testid="processes" data-concurrency={concurrency}>
@@ -31,6 +33,21 @@ export function Processes({ worker }: { worker: WorkerDetail }) {
         ))}
       </ul>
     </Panel>
+  );
+}
+
+function PoolControls({ hostname }: { hostname: string }) {
+  const of = { workers: [hostname], subject: hostname };
+  return (
+    <Controls
+      label="Change the pool"
+      choices={[
+        { command: 'pool_grow', label: 'Grow', ...of },
+        { command: 'pool_shrink', label: 'Shrink', ...of },
+        { command: 'autoscale', label: 'Autoscale', ...of },
+        { command: 'pool_restart', label: 'Restart', ...of },
+      ]}
+    />
   );
 }
 
@@ -63,12 +80,13 @@ function Process({ pid, task, sure }: ProcessProps) {
 const MOST_SLOTS = 400;
 
 /** Threads and green threads have no process of their own: only how many of them are busy. */
-function Slots({ worker: { concurrency, active, running, pool: kind } }: { worker: WorkerDetail }) {
+function Slots({ worker: { hostname, concurrency, active, running, pool: kind } }: { worker: WorkerDetail }) {
   const busy = active ?? running;
   return (
     <Panel
       title="Pool"
       note={concurrency === null ? 'its size is not known yet' : `${count(busy)} of ${plural(concurrency, 'slot')} busy`}
+      actions={<PoolControls hostname={hostname} />}
       padded
     >
       <div className={styles.slots} data-testid="processes" aria-hidden="true">

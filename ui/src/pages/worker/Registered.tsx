@@ -3,6 +3,8 @@
 import { useMemo, useState } from 'react';
 
 import type { WorkerDetail } from '~/api/client';
+import { IconButton } from '~/components/Button';
+import { type Control, useControl } from '~/components/control/useControl';
 import { DoorLink } from '~/components/DoorLink';
 import { Panel } from '~/components/Panel';
 import { Line, TaskName } from '~/components/Plain';
@@ -11,6 +13,7 @@ import table from '~/components/Table.module.css';
 import { tasks } from '~/lib/doors';
 import { count, plural } from '~/lib/format';
 import { registered, statistics } from '~/lib/inspect';
+import { clip, visible } from '~/lib/text';
 
 import { Unanswered } from './Unanswered';
 import styles from './worker.module.css';
@@ -18,6 +21,7 @@ import styles from './worker.module.css';
 const FILTER_FROM = 12;
 
 export function Registered({ worker: { inspect, hostname } }: { worker: WorkerDetail }) {
+  const control = useControl();
   const [words, setWords] = useState('');
   const all = useMemo(() => registered(inspect?.registered ?? null), [inspect?.registered]);
   const accepted = useMemo(() => new Map(statistics(inspect?.stats ?? {}).totals), [inspect?.stats]);
@@ -40,6 +44,7 @@ export function Registered({ worker: { inspect, hostname } }: { worker: WorkerDe
               </DoorLink>
               {options !== '' && <span className={styles.options}><Line text={options} /></span>}
               <span className={styles.accepted}>{count(accepted.get(name) ?? 0)}</span>
+              <Limits control={control} name={name} hostname={hostname} />
             </li>
           ))}
           {shown.length === 0 && <li className={styles.dim}>No name has this in it.</li>}
@@ -47,5 +52,29 @@ export function Registered({ worker: { inspect, hostname } }: { worker: WorkerDe
         </div>
       )}
     </Panel>
+  );
+}
+
+const LIMITS = [
+  { command: 'rate_limit', icon: 'gauge', words: 'Limit the rate of' },
+  { command: 'time_limit', icon: 'clock', words: 'Limit the time of' },
+] as const;
+
+function Limits({ control: { may, ask }, name, hostname }: { control: Control; name: string; hostname: string }) {
+  return (
+    <span className={styles.limits}>
+      {LIMITS.filter(({ command }) => may(command)).map(({ command, icon, words }) => (
+        <IconButton
+          key={command}
+          size="sm"
+          icon={icon}
+          label={`${words} ${visible(clip(name, 80).text)}`}
+          data-command={command}
+          onClick={() =>
+            ask({ command, arguments: { task_name: name }, workers: [hostname], subject: `${name} on ${hostname}` })
+          }
+        />
+      ))}
+    </span>
   );
 }

@@ -12,17 +12,20 @@ import { WorkerStatus, toneClass } from '~/components/State';
 import table from '~/components/Table.module.css';
 import { tasks } from '~/lib/doors';
 import { NONE, compact, count } from '~/lib/format';
+import { clip, visible } from '~/lib/text';
 import type { WorkerSort, WorkerSortKey } from '~/lib/worker-query';
 
 import styles from './workers.module.css';
 
 interface RowsProps {
+  chosen: ReadonlySet<string>; // hostnames
+  onChoose: ((hostname: string) => void) | null; // null: nothing could be done to them
   rows: readonly WorkerRow[];
   sort: WorkerSort;
   onSort: (key: WorkerSortKey) => void;
 }
 
-export function Rows({ rows, sort, onSort }: RowsProps) {
+export function Rows({ rows, chosen, onChoose, sort, onSort }: RowsProps) {
   const number = table.number ?? '';
   const head = (key: WorkerSortKey, label: string, className: string) => {
     const direction =
@@ -56,7 +59,7 @@ export function Rows({ rows, sort, onSort }: RowsProps) {
       </thead>
       <tbody>
         {rows.map((row) => (
-          <Row key={row.hostname} row={row} />
+          <Row key={row.hostname} row={row} chosen={chosen.has(row.hostname)} onChoose={onChoose} />
         ))}
       </tbody>
     </table>
@@ -64,13 +67,28 @@ export function Rows({ rows, sort, onSort }: RowsProps) {
 }
 
 /** Drawn anew only when the worker said something new. */
-const Row = memo(function Row({ row }: { row: WorkerRow }) {
+interface RowProps {
+  row: WorkerRow;
+  chosen: boolean;
+  onChoose: RowsProps['onChoose'];
+}
+
+const Row = memo(function Row({ row, chosen, onChoose }: RowProps) {
   const { hostname, status, active, running, concurrency, processed, lost } = row;
   const busy = active ?? running;
   return (
-    <tr data-worker={hostname} data-status={status}>
+    <tr data-worker={hostname} data-status={status} data-chosen={chosen || undefined}>
       <td>
         <span className={styles.name}>
+          {onChoose && (
+            <input
+              type="checkbox"
+              className={styles.choose}
+              aria-label={`Choose ${visible(clip(hostname, 120).text)}`}
+              checked={chosen}
+              onChange={() => onChoose(hostname)}
+            />
+          )}
           <span className={styles.brief}>
             <WorkerStatus status={status} brief />
           </span>

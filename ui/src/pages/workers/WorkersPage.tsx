@@ -1,8 +1,11 @@
 import { getRouteApi } from '@tanstack/react-router';
-import { useMemo } from 'react';
+import { useCallback, useMemo, useState } from 'react';
 
 import type { WorkerRow } from '~/api/client';
 import { useLive, useTopic } from '~/api/live';
+import { Button } from '~/components/Button';
+import { type Choice, Controls } from '~/components/control/Controls';
+import { useControl } from '~/components/control/useControl';
 import { FilterChip } from '~/components/FilterChip';
 import { Empty, Waiting } from '~/components/Notice';
 import { Panel } from '~/components/Panel';
@@ -10,6 +13,7 @@ import { SearchField } from '~/components/SearchField';
 import { Page } from '~/components/shell/Page';
 import { Glyph } from '~/components/State';
 import toolbar from '~/components/Toolbar.module.css';
+import { useKeys } from '~/components/useKeys';
 import { count, plural } from '~/lib/format';
 import {
   DEFAULT_WORKER_SORT,
@@ -24,6 +28,7 @@ import {
 import { ViewToggle } from './ViewToggle';
 import { Grid } from './Grid';
 import { Rows } from './Rows';
+import styles from './workers.module.css';
 
 const route = getRouteApi('/workers');
 
@@ -41,6 +46,7 @@ export function WorkersPage() {
   const rows = useMemo(() => selectWorkers(workers?.values() ?? [], search), [workers, search]);
   const go = (next: WorkerSearch) =>
     void navigate({ search: strippedWorkers(next), replace: true });
+  const { chosen, choose, clear } = useChosen(rows, search.view !== 'grid');
   return (
     <Page title="Workers">
       <Filters search={search} onChange={go} />
@@ -48,7 +54,10 @@ export function WorkersPage() {
         title={workers === null ? 'Workers' : shown(rows.length, workers.size)}
         note={workers === null ? undefined : busy(rows)}
         actions={
-          <ViewToggle view={search.view ?? 'table'} onChange={(view) => go({ ...search, view })} />
+          <div className={styles.bulk}>
+            {chosen.size > 0 && <Bulk chosen={[...chosen]} onClear={clear} />}
+            <ViewToggle view={search.view ?? 'table'} onChange={(view) => go({ ...search, view })} />
+          </div>
         }
       >
         <Body
@@ -56,9 +65,80 @@ export function WorkersPage() {
           known={workers?.size ?? null}
           search={search}
           onChange={go}
+          chosen={chosen}
+          onChoose={choose}
         />
       </Panel>
     </Page>
+  );
+}
+
+const BULK = ['ping', 'enable_events', 'disable_events', 'pool_restart', 'shutdown'] as const;
+
+/** The rows that were chosen, as far as they are shown; `x` chooses the one under the hand. */
+function useChosen(rows: readonly WorkerRow[], listed: boolean) {
+  const { may } = useControl();
+  const able = BULK.some((command) => may(command));
+  const [all, setAll] = useState<ReadonlySet<string>>(new Set());
+  const chosen = useMemo(
+    () => new Set(listed ? rows.map(({ hostname }) => hostname).filter((name) => all.has(name)) : []),
+    [rows, all, listed],
+  );
+  const choose = useCallback((hostname: string) => {
+    setAll((before) => {
+      const next = new Set(before);
+      if (!next.delete(hostname)) next.add(hostname);
+      return next;
+    });
+  }, []);
+  const clear = () => setAll(new Set());
+  useKeys('Workers', [
+    {
+      keys: 'x',
+      does: 'Choose the worker under the pointer or the keyboard',
+      when: able && listed,
+      run: () => {
+        const hostname = rowUnderHand();
+        if (hostname !== null) choose(hostname);
+      },
+    },
+    {
+      keys: 'X',
+      does: 'Choose all that are shown',
+      when: able && listed,
+      run: () => setAll(new Set(rows.map(({ hostname }) => hostname))),
+    },
+    { keys: 'Escape', does: 'Choose none', when: chosen.size > 0, run: clear },
+  ]);
+  return { chosen, choose: able ? choose : null, clear };
+}
+
+function rowUnderHand(): string | null {
+  const row =
+    document.activeElement?.closest<HTMLElement>('tr[data-worker]') ??
+    document.querySelector<HTMLElement>('tr[data-worker]:hover');
+  return row?.dataset.worker ?? null;
+}
+
+const LABELS: Record<(typeof BULK)[number], string> = {
+  ping: 'Ping',
+  enable_events: 'Events on',
+  disable_events: 'Events off',
+  pool_restart: 'Restart pool',
+  shutdown: 'Shut down',
+};
+
+function Bulk({ chosen, onClear }: { chosen: readonly string[]; onClear: () => void }) {
+  const subject = chosen.length === 1 ? (chosen[0] ?? '') : plural(chosen.length, 'worker');
+  const choices: Choice[] = BULK.map((command) => ({ command, label: LABELS[command], workers: chosen, subject }));
+  return (
+    <>
+      <span role="status">{count(chosen.length)} chosen</span>
+      <Controls label="Steer the chosen workers" choices={choices} />
+      <Button look="quiet" icon="close" onClick={onClear}>
+        None
+      </Button>
+    </>
   );
 }
 
@@ -120,11 +200,13 @@ function Filters({ search, onChange }: ChangeProps) {
 }
 
 interface BodyProps extends ChangeProps {
+  chosen: ReadonlySet<string>;
+  onChoose: ((hostname: string) => void) | null;
   rows: readonly WorkerRow[];
   known: number | null;
 }
 
-function Body({ rows, known, search, onChange }: BodyProps) {
+function Body({ rows, known, search, onChange, chosen, onChoose }: BodyProps) {
   const broker = useLive((state) => state.overview?.broker.state ?? null);
   if (known === null) return <Waiting what="the workers" />;
   if (known === 0 && broker !== 'connected') {
@@ -146,6 +228,8 @@ function Body({ rows, known, search, onChange }: BodyProps) {
   return (
     <Rows
       rows={rows}
+      chosen={chosen}
+      onChoose={onChoose}
       sort={sort}
       onSort={(key) => onChange({ ...search, sort: nextWorkerSort(sort, key) })}
     />

@@ -1,0 +1,161 @@
+"""Steering from a command line: asks a running console by HTTP and tells what each worker says."""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import quote
+
+from celeryscope.control.commands import Argument
+from celeryscope.errors import CeleryscopeError
+
+WAIT_SECONDS: Final = 20
+_TIMEOUT_SECONDS = 40
+_OVER = frozenset({"finished", "failed", "stopped"})
+_OPEN = frozenset({"unasked", "asked"})
+_MOST_SHOWN_CHARS = 2_000
+#: What is given as JSON; everything else is a text that the console reads.
+_JSON_KINDS = frozenset({"options", "stamps", "args", "kwargs"})
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+Json = dict[str, Any]
+
+
+class Refused(CeleryscopeError):
+    """The console said no, or none answers."""
+
+    def __init__(self, message: str, *, hint: str = "", status: int = 0) -> None:
+        self.hint = hint
+        self.status = status
+        super().__init__(message)
+
+
+class Client:
+    """Speaks with the console at `url`, prefix and all."""
+
+    def __init__(self, url: str) -> None:
+        self._base = url.rstrip("/") + "/api/v1"
+        self._url = url
+
+    def send(
+        self, command: str, arguments: Json, *, workers: Sequence[str], confirm: str | None
+    ) -> Json:
+        """Send a command; gives the report of its action. Raises `Refused`."""
+        body: Json = {"arguments": arguments, "workers": list(workers) or None, "confirm": confirm}
+        return self._ask(f"/control/{quote(command, safe='')}", body)
+
+    def follow(self, report: Json) -> Iterator[Json]:
+        """Give the report and each newer one, until the action is over. Raises `Refused`."""
+        yield report
+        while report["state"] not in _OVER:
+            path = f"/actions/{quote(report['id'], safe='')}"
+            report = self._ask(f"{path}?after={report['sequence']}&wait={WAIT_SECONDS}")
+            yield report
+
+    def _ask(self, path: str, body: Json | None = None) -> Json:
+        request = urllib.request.Request(
+            self._base + path,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"} if body is not None else {},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:
+                told = json.load(answer)
+        except urllib.error.HTTPError as error:
+            with error:
+                raise self._refused(error.code, error.read(65_536)) from error
+        except (OSError, ValueError) as error:
+            why = getattr(error, "reason", error)
+            raise Refused(
+                f"No console answers at {self._url}: {why}",
+                hint="Start one, or name it: celeryscope control --url URL",
+            ) from error
+        if not isinstance(told, dict):
+            raise Refused(f"What answers at {self._url} is no Celeryscope.")
+        return told
+
+    def _refused(self, status: int, body: bytes) -> Refused:
+        try:
+            problem = json.loads(body)["error"]
+            return Refused(problem["message"], hint=problem["hint"] or "", status=status)
+        except (ValueError, KeyError, TypeError):
+            told = plain(body.decode("utf-8", "replace").strip())[:400]
+            return Refused(f"{self._url} answered {status}: {told}", status=status)
+
+
+def value_of(argument: Argument, given: str) -> Any:
+    """Read what was typed for an argument; raises ValueError for JSON that is none."""
+    return json.loads(given) if argument.kind in _JSON_KINDS else given
+
+
+# ---------------------------------------------------------------------- what people read
+
+
+class Teller:
+    """Says of each worker, and of each thing that was done, once it is settled."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._said: set[tuple[str, str]] = set()
+
+    def tell(self, report: Json) -> None:
+        """Say what is new in a report; all that is left when its action is over."""
+        over = report["state"] in _OVER
+        for kind, name in (("workers", "hostname"), ("items", "subject")):
+            for row in report[kind]:
+                if (kind, row[name]) in self._said or not (over or _is_settled(row)):
+                    continue
+                self._said.add((kind, row[name]))
+                self._say(_line(row[name], row))
+        if over:
+            self._say(summary(report))
+
+
+def _is_settled(row: Json) -> bool:
+    return row["outcome"] not in _OPEN and row["effect"] != "pending"
+
+
+def _line(name: str, row: Json) -> str:
+    outcome = row["outcome"] + (" (late)" if row.get("late") else "")
+    said = row.get("error") or row.get("said") or row["effect_said"]
+    effect = "" if row["effect"] == "unchecked" else row["effect"]
+    if row.get("answers", 0) > 1:
+        said = f"{said} {row['answers']} workers answer to this name.".lstrip()
+    value = row["value"]
+    if value is not None and not row["effect_said"]:
+        written = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        said = f"{said} {written}".lstrip()
+    if len(said) > _MOST_SHOWN_CHARS:
+        said = said[:_MOST_SHOWN_CHARS] + "… (--json gives all)"
+    return plain(f"{name:<32} {outcome:<8} {effect:<13} {said}").rstrip()
+
+
+def summary(report: Json) -> str:
+    """Say in a line how an action ended."""
+    counts: Mapping[str, int] = report["outcomes"]
+    told = ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(counts.items()))
+    if report["state"] == "failed":
+        return plain(" ".join(["Failed:", report["error"], report["hint"]]).rstrip())
+    if report["state"] == "stopped":
+        return f"Stopped: {told or 'nothing was done'}."
+    return f"{told or 'Nobody answered'}."
+
+
+def is_all_right(report: Json) -> bool:
+    """Say whether all did what they were told, and it was seen where one can see it."""
+    rows = [*report["workers"], *report["items"]]
+    effects = report["effects"]
+    if report["state"] != "finished" or not (rows or report["total"] or report["outcomes"]):
+        return False
+    if report["outcomes"].get("refused") or report["outcomes"].get("silent"):
+        return False
+    return not (effects.get("not seen") or effects.get("pending"))
+
+
+def plain(text: str) -> str:
+    """Make what came from outside harmless to a terminal."""
+    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)

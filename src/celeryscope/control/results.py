@@ -1,0 +1,241 @@
+"""The result backend: what tasks left there, read, aborted, forgotten.
+
+Celery's backends block, and some are not made for many threads. Here a few daemon threads have
+each a backend of its own, and who asks waits for a bounded time. Nothing is unpickled, whatever
+the app accepts, and no exception class of a result is looked up.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from queue import Full, Queue
+from typing import Any, TypeVar
+
+import msgspec
+from celery.contrib.abortable import AbortableAsyncResult
+from kombu.exceptions import ContentDisallowed, DecodeError
+from kombu.serialization import prepare_accept_content
+
+from celeryscope.errors import (
+    BadArgument,
+    CeleryscopeError,
+    NotPossible,
+    Unavailable,
+    broker_trouble,
+    without_passwords,
+)
+
+_ACCEPT = frozenset(prepare_accept_content(["json", "msgpack", "yaml"]))
+_THREADS = 4
+_MAX_WAITING = 200
+_MAX_ID_CHARS = 255
+_MAX_VALUE_BYTES = 256 * 1024
+_MAX_WORDS_CHARS = 20_000
+_HINT = "Name the backend that the workers use: --result-backend"
+_READY = frozenset({"SUCCESS", "FAILURE", "REVOKED"})
+
+Answer = TypeVar("Answer")
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What the backend has of one task."""
+
+    task_id: str
+    state: str  # PENDING, too, when the backend knows nothing of it; UNKNOWN with a problem
+    ready: bool
+    value: Any = None  # what it returned; for a failure, the exception in words
+    traceback: str | None = None
+    name: str | None = None  # the next three only with Celery's result_extended
+    args: Any = None
+    kwargs: Any = None
+    problem: str = ""  # why the value is not shown, as that it is pickled
+
+
+class Results:
+    """Reads and changes the result backend of an app. Used from any thread.
+
+    Every method raises `NotPossible` where there is no backend that can be read, and
+    `Unavailable` when it does not answer in time.
+    """
+
+    def __init__(self, app: Any, *, timeout_seconds: float = 5.0) -> None:
+        self._app = app
+        self._timeout = timeout_seconds
+        self._work: Queue[tuple[Future[Any], Callable[[Any], Any]]] = Queue(_MAX_WAITING)
+        self._lock = threading.Lock()
+        self._started = False
+
+    @property
+    def configured(self) -> bool:
+        """Is there a backend that can be read?"""
+        return not self._obstacle()
+
+    def check(self) -> None:
+        """Raise `NotPossible` when there is no backend that can be read."""
+        obstacle = self._obstacle()
+        if obstacle:
+            raise NotPossible(obstacle, hint=_HINT)
+
+    def read(self, task_id: str, *, timeout_seconds: float | None = None) -> Result:
+        """Give what the backend has of a task."""
+        _check_id(task_id)
+        return self._ask(lambda backend: _read(backend, task_id), timeout_seconds)
+
+    def abort(self, task_id: str, *, timeout_seconds: float | None = None) -> None:
+        """Write that a task shall end; it must look for that itself."""
+        _check_id(task_id)
+
+        def write(backend: Any) -> None:
+            AbortableAsyncResult(task_id, backend=backend, app=self._app).abort()
+
+        self._ask(write, timeout_seconds)
+
+    def forget(self, task_id: str, *, timeout_seconds: float | None = None) -> None:
+        """Take what there is of a task out of the backend."""
+        _check_id(task_id)
+        self._ask(lambda backend: backend.forget(task_id), timeout_seconds)
+
+    # ------------------------------------------------------------------ inside
+
+    def _url(self) -> str:
+        named = self._app.backend_cls or self._app.conf.result_backend or ""
+        return named if isinstance(named, str) else str(getattr(named, "__name__", "a class"))
+
+    def _obstacle(self) -> str:
+        scheme = self._url().partition("://")[0].partition("+")[0].lower()
+        if scheme in ("", "disabled"):
+            return "No result backend is known."
+        if scheme in ("rpc", "amqp"):
+            return (
+                "The result backend rpc:// keeps a result for the program that sent the task; "
+                "nobody else can read it."
+            )
+        if scheme in ("db", "database", "sqla"):
+            return "Celery pickles what it keeps in this database, and we read no pickles."
+        return ""
+
+    def _ask(self, act: Callable[[Any], Answer], timeout_seconds: float | None) -> Answer:
+        """Let a thread of ours do it, and wait for so long."""
+        self.check()
+        self._start()
+        future: Future[Answer] = Future()
+        seconds = self._timeout if timeout_seconds is None else timeout_seconds
+        try:
+            self._work.put_nowait((future, act))
+        except Full:
+            raise Unavailable("Too many results are read at this moment.") from None
+        try:
+            return future.result(seconds)
+        except TimeoutError:
+            future.cancel()
+            where = without_passwords(self._url())
+            raise Unavailable(
+                f"{where}: the result backend did not answer in {seconds:g} s.",
+                hint="Is it reachable from here?",
+            ) from None
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._started:
+                return
+            self._started = True
+        for number in range(_THREADS):
+            threading.Thread(target=self._run, name=f"results-{number}", daemon=True).start()
+
+    def _run(self) -> None:
+        backend: Any = None
+        while True:
+            future, act = self._work.get()
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                backend = backend or self._backend()
+                answer = act(backend)
+            except CeleryscopeError as error:
+                future.set_exception(error)
+            except Exception as error:  # noqa: BLE001 - any client library, any exception
+                backend = None  # the next one gets fresh connections
+                trouble = broker_trouble(error, where=without_passwords(self._url()))
+                words = f"The result backend cannot be reached: {trouble}"
+                future.set_exception(Unavailable(words, hint=trouble.hint))
+            else:
+                future.set_result(answer)
+
+    def _backend(self) -> Any:
+        """Make a backend that takes no pickle, without patience where it can be told so."""
+        backend = self._app._get_backend()
+        backend.accept = _ACCEPT
+        backend.exception_to_python = _as_it_is
+        connection = getattr(backend, "connparams", None)  # of Redis
+        if isinstance(connection, dict):
+            connection["socket_timeout"] = self._timeout
+            if "path" not in connection:
+                connection["socket_connect_timeout"] = self._timeout
+        return backend
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _check_id(task_id: str) -> None:
+    if not task_id or len(task_id) > _MAX_ID_CHARS or not task_id.isprintable():
+        raise BadArgument("task_id", f"A task's id has 1 to {_MAX_ID_CHARS} printable characters.")
+
+
+def _read(backend: Any, task_id: str) -> Result:
+    try:
+        meta = backend.get_task_meta(task_id, cache=False)
+        state = meta["status"]
+    except ContentDisallowed:
+        return _unreadable(task_id, "It is pickled, and we read no pickles.")
+    except (DecodeError, ValueError, TypeError, KeyError):
+        return _unreadable(
+            task_id,
+            f"It cannot be read as {backend.serializer}. Do the workers have another "
+            "result_serializer?",
+        )
+    if not isinstance(state, str):
+        return _unreadable(task_id, "What the backend has under this id is no result.")
+    value, problem = _plain(meta.get("result"))
+    if state in ("FAILURE", "RETRY", "REVOKED") and not problem:
+        value = _in_words(value)
+    traceback, name = meta.get("traceback"), meta.get("name")
+    return Result(
+        task_id=task_id,
+        state=state[:_MAX_ID_CHARS],
+        ready=state in _READY,
+        value=value,
+        traceback=traceback[:_MAX_WORDS_CHARS] if isinstance(traceback, str) else None,
+        name=name[:_MAX_ID_CHARS] if isinstance(name, str) else None,
+        args=_plain(meta.get("args"))[0],
+        kwargs=_plain(meta.get("kwargs"))[0],
+        problem=problem,
+    )
+
+
+def _unreadable(task_id: str, problem: str) -> Result:
+    return Result(task_id=task_id, state="UNKNOWN", ready=True, problem=problem)
+
+
+def _plain(value: Any) -> tuple[Any, str]:
+    """Give a value if JSON can tell it and it is not too large; else None and why not."""
+    try:
+        size = len(msgspec.json.encode(value))
+    except (TypeError, ValueError, RecursionError, msgspec.MsgspecError):
+        return None, "It is of a kind that JSON cannot tell."
+    if size > _MAX_VALUE_BYTES:
+        return None, f"It is too large to be shown: {size:,} bytes."
+    return value, ""
+
+
+def _in_words(failure: Any) -> Any:
+    """Say an exception as Python does, out of what the backend keeps of it."""
+    if not isinstance(failure, dict) or "exc_type" not in failure:
+        return failure
+    message = failure.get("exc_message")
+    told = ", ".join(map(str, message)) if isinstance(message, list | tuple) else str(message or "")
+    words = f"{failure['exc_type']}: {told}" if told else str(failure["exc_type"])
+    return words[:_MAX_WORDS_CHARS]
