@@ -27,11 +27,19 @@ const SchedulesPage = lazyRouteComponent(() => import('./pages/schedules/Schedul
 const TasksPage = lazyRouteComponent(() => import('./pages/tasks/TasksPage'), 'TasksPage');
 const TaskPage = lazyRouteComponent(() => import('./pages/task/TaskPage'), 'TaskPage');
 
+const AT_A_CLICK: readonly (() => Promise<unknown>)[] = [
+  () => import('./components/palette/Palette'),
+  () => import('./components/control/ControlDialog'),
+  () => import('./components/control/Tray'),
+];
+
 export function loadAllPages(): void {
   for (const page of [OverviewPage, WorkersPage, TasksPage, TaskPage, WorkerPage, QueuesPage, SchedulesPage]) {
     // A page that does not load now is asked for again when someone goes there.
     page.preload?.()?.catch(() => undefined);
   }
+  // What opens at a key must be there before the next key.
+  for (const load of AT_A_CLICK) load().catch(() => undefined);
 }
 
 const root = createRootRoute({

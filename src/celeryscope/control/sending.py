@@ -71,9 +71,9 @@ class Sender:
             ):
                 given = {**given, "task_id": task_id, "producer": producer, "retry": False}
                 if task is not None:
-                    task.apply_async(list(args), dict(kwargs), **given)
+                    task.apply_async(tuple(args), dict(kwargs), **given)
                 else:
-                    self._app.send_task(name, list(args), dict(kwargs), **given)
+                    self._app.send_task(name, tuple(args), dict(kwargs), **given)
         except Exception as error:
             raise self._trouble(error) from error
 
