@@ -25,7 +25,6 @@ import { clip, visible } from '~/lib/text';
 
 import { QueueControls } from './QueueControls';
 import styles from './queues.module.css';
-import { useNextMessage } from './useNextMessage';
 
 interface QueueDetailProps {
   name: string;
@@ -148,7 +147,7 @@ function Figures({ queue }: { queue: QueueRow }) {
         </dd>
       </div>
       <div className={styles.figure}>
-        <dt title="The age of the message that a worker takes next">Oldest waits</dt>
+        <dt title="How long the message that was sent first has waited, as events tell">Oldest waits</dt>
         <dd>
           <Oldest queue={queue} />
         </dd>
@@ -195,22 +194,11 @@ function Figures({ queue }: { queue: QueueRow }) {
   );
 }
 
-// Brokers that show a message where it lies; the others would refuse, or take it out.
-const SHOWS = /^(?:rediss?|sentinel)/;
-
-/** The age of the next message, where looking at it disturbs nothing and it tells when it was sent. */
-function Oldest({ queue: { name, messages } }: { queue: QueueRow }) {
-  const shows = useLive((state) => SHOWS.test(state.overview?.broker.transport ?? ''));
-  const { data } = useNextMessage(name, shows && messages !== null && messages > 0);
+/** How long the oldest message has waited, where events or the depth tell. */
+function Oldest({ queue: { messages, oldest_seconds: seconds } }: { queue: QueueRow }) {
   if (messages === null) return <span className={table.dim}>{NONE}</span>;
   if (messages === 0) return <span className={table.dim}>none</span>;
-  const [next] = data?.messages ?? [];
-  if (next?.age_seconds != null) return age(next.age_seconds);
-  return (
-    <span className={table.dim} title={data ? 'The message does not tell when it was sent' : 'This broker does not tell'}>
-      {NONE}
-    </span>
-  );
+  return seconds === null ? <span className={table.dim}>{NONE}</span> : age(seconds);
 }
 
 /** What became of its tasks, as far as they are in memory; each count is the list behind it. */
