@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from functools import partial
 from typing import Any
 
 from celery import Celery
@@ -20,53 +21,56 @@ app.conf.update(
     broker_connection_retry_on_startup=True,
     task_routes={"contract.lost": {"queue": "nobody"}},
 )
+# Not shared with every app of the process: the tests load this module more than once, and Celery
+# warns of the second task of a name.
+task = partial(app.task, shared=False)
 
 
-@app.task(name="contract.add")
+@task(name="contract.add")
 def add(x: int, y: int = 0) -> int:
     return x + y
 
 
-@app.task(name="contract.greet")
+@task(name="contract.greet")
 def greet(whom: str, **more: Any) -> str:
     return f"Grüße, {whom} <{more}>"
 
 
-@app.task(name="contract.fail")
+@task(name="contract.fail")
 def fail(why: str) -> None:
     raise ValueError(why)
 
 
-@app.task(name="contract.nap")
+@task(name="contract.nap")
 def nap(seconds: float) -> None:
     time.sleep(seconds)
 
 
-@app.task(name="contract.again", bind=True, max_retries=2)
+@task(name="contract.again", bind=True, max_retries=2)
 def again(self: Any, successes_after: int) -> str:
     if self.request.retries < successes_after:
         raise self.retry(countdown=0.2, exc=RuntimeError("not yet"))
     return "at last"
 
 
-@app.task(name="contract.refuse", acks_late=True)
+@task(name="contract.refuse", acks_late=True)
 def refuse() -> None:
     raise Reject("not for me", requeue=False)
 
 
-@app.task(name="contract.parent")
+@task(name="contract.parent")
 def parent(children: int) -> None:
     for number in range(children):
         add.delay(number, y=1)
         time.sleep(0.05)
 
 
-@app.task(name="contract.progress", bind=True)
+@task(name="contract.progress", bind=True)
 def progress(self: Any) -> None:
     self.send_event("task-progress", percent=50)
     time.sleep(0.1)
 
 
-@app.task(name="contract.lost")
+@task(name="contract.lost")
 def lost() -> None:
     """Nobody consumes its queue."""
