@@ -42,6 +42,7 @@ check: ui
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m checks.advisories
 	$(NPM) run check
 
 # Put the sources in shape.
@@ -74,6 +75,7 @@ docs: $(READY)
 	$(BIN)/python -m celeryscope.config > docs/reference/settings.md
 	$(BIN)/python -m celeryscope.metrics.catalog > docs/reference/metrics.md
 	$(BIN)/python -m celeryscope.control > docs/reference/commands.md
+	$(BIN)/python -m celeryscope.web.auth.policy > docs/reference/policy.md
 	$(BIN)/python -m dashboards
 	$(BIN)/python -m celeryscope.stack deploy/compose
 	$(BIN)/python deploy/kubernetes/prometheusrule.py
@@ -92,5 +94,5 @@ $(READY): pyproject.toml hatch_build.py $(CONSTRAINTS)
 	$(PIP) install --quiet --upgrade 'pip>=25.1'
 	$(PIP) install --quiet $(WITH) --group dev
 	$(BIN)/python hatch_build.py
-	$(PIP) install --quiet $(WITH) --no-build-isolation --editable '.[demo]'
+	$(PIP) install --quiet $(WITH) --no-build-isolation --editable '.[demo,oidc]'
 	@touch $@

@@ -12,6 +12,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -29,6 +30,13 @@ RABBITMQ_DIRECTORY = "/usr/lib/rabbitmq/bin"
 # On a shared machine a slow example is no failure; every test has a timeout anyway.
 hypothesis.settings.register_profile("celeryscope", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("celeryscope")
+
+# Consoles that tests start keep their users, tokens and audit trail apart from yours.
+_DATA = tempfile.TemporaryDirectory(prefix="celeryscope-tests-")
+os.environ["XDG_DATA_HOME"] = _DATA.name
+for _name in [name for name in os.environ if name.startswith(("CELERYSCOPE_", "FLOWER_"))]:
+    if _name not in ("CELERYSCOPE_UI", "CELERYSCOPE_FLOWER"):
+        del os.environ[_name]
 
 
 def need(condition: object, reason: str) -> None:

@@ -29,6 +29,8 @@ export default defineConfig({
     reportCompressedSize: false,
     manifest: 'manifest.json', // for scripts/finish.mjs, which removes it
     modulePreload: { polyfill: false },
+    // The page, and the one to log in, which has no script of its own.
+    rolldownOptions: { input: [path('index.html'), path('login.html')] },
   },
   worker: { format: 'es' },
   server: {

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import gc
+import ipaddress
 import logging
 import re
+import shlex
 import signal
 import socket
-import ssl
 import sys
 import threading
 import time
@@ -18,9 +19,9 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-import uvicorn
-
 from celeryscope import __version__, ports
+from celeryscope.audit.entry import CONSOLE
+from celeryscope.audit.trail import Trail
 from celeryscope.broker.base import QueueDepth, QueuePoller
 from celeryscope.broker.open import open_depths, open_looks
 from celeryscope.cluster import liveness
@@ -30,17 +31,17 @@ from celeryscope.config.load import is_loopback
 from celeryscope.config.settings import Config, masker
 from celeryscope.control.action import Action
 from celeryscope.control.app import make_app, overrule
-from celeryscope.control.commands import Role
 from celeryscope.control.desk import Desk
 from celeryscope.control.effects import Sight
 from celeryscope.control.inspect import Inspector
 from celeryscope.control.jobs import Jobs
 from celeryscope.control.remote import Remote
 from celeryscope.control.results import Results
-from celeryscope.errors import CeleryscopeError, ConfigError, PortInUse
+from celeryscope.errors import CeleryscopeError, ConfigError, PortInUse, without_passwords
 from celeryscope.ingest.open import broker_url, open_source
 from celeryscope.ingest.pipeline import Pipeline
 from celeryscope.ingest.source import Source
+from celeryscope.logs import Format, log_to_stderr
 from celeryscope.metrics.catalog import Catalog, Limits
 from celeryscope.metrics.collectors import (
     BuildCollector,
@@ -54,12 +55,23 @@ from celeryscope.metrics.collectors import (
 )
 from celeryscope.metrics.recorder import Recorder, sole_queue
 from celeryscope.metrics.registry import Metrics
+from celeryscope.model.actor import Role
 from celeryscope.model.event import Event
 from celeryscope.model.schedule import Entry
 from celeryscope.model.task import Task
 from celeryscope.model.worker import Worker
+from celeryscope.places import data_dir, make_private
 from celeryscope.schedules.reader import Reader
 from celeryscope.web import app as web
+from celeryscope.web.auth.door import Door, cookie_name
+from celeryscope.web.auth.flower_oauth import Known, login_provider
+from celeryscope.web.auth.identity import LoginProvider
+from celeryscope.web.auth.proxy import Proxy
+from celeryscope.web.auth.sessions import Sessions, key_of
+from celeryscope.web.auth.tokens import Tokens
+from celeryscope.web.auth.users import Users
+from celeryscope.web.outcomes import Outcomes
+from celeryscope.web.server import make_server
 from celeryscope.web.services import Broker, IngestStats, Services, Vitals
 
 logger = logging.getLogger(__name__)
@@ -83,9 +95,15 @@ class Watch:
         celery_app: Any,
         exporter: bool,
         console_url: str | None = None,
+        door: Door | None = None,
     ) -> None:
-        """`console_url` is where people reach the console; None: there is none, or who knows."""
+        """`console_url` is where people reach the console; None: there is none, or who knows.
+
+        `door` lets people in; by default it stands open.
+        """
         self.config = config
+        self.door = door or Door()
+        self.outcomes = Outcomes()
         self.app = celery_app
         self.exporter = exporter
         self.started_at = time.time()
@@ -123,7 +141,7 @@ class Watch:
             timeout_seconds=config.control_timeout,
             max_workers=max(10_000, config.max_workers),
             mask=mask,
-            on_change=self._mind_events,
+            on_change=self._command_changed,
         )
         self.results = Results(celery_app)
         self.schedules = Reader(app=celery_app, conf_of_workers=self._conf_of_workers)
@@ -135,6 +153,7 @@ class Watch:
             entries=self._entries,
             mask=mask,
             sight=sight,
+            on_change=self.outcomes.changed,
         )
         self.desk = Desk(remote=self.remote, jobs=self.jobs, consumers=self._consumers)
         self.recorder = build_recorder(config, queues_of=self._queues_of)
@@ -266,8 +285,8 @@ class Watch:
             desk=self.desk,
             results=self.results,
             schedules=self.schedules,
-            role=role_of(self.config),
-            read_only=self.config.read_only,
+            door=self.door,
+            outcomes=self.outcomes,
             ingest=self.ingest,
             worker_status=self.worker_status,
             version=__version__,
@@ -318,6 +337,10 @@ class Watch:
             for host, queues in self._queues_of().items()
             if queue in queues and self._online(host)
         ]
+
+    def _command_changed(self, action: Action) -> None:
+        self._mind_events(action)
+        self.outcomes.changed(action)
 
     def _mind_events(self, action: Action) -> None:
         """Do not turn on again what somebody has turned off here."""
@@ -373,13 +396,124 @@ class Watch:
         ]
 
 
-def role_of(config: Config) -> Role:
-    """Give what everybody who reaches us may do, as long as there is no login."""
+def anonymous_role(config: Config) -> Role | None:
+    """Give what those may do who are not known, as long as there is no login; None: nothing."""
     if config.anonymous_role:
-        return cast(Role, config.anonymous_role)
+        return None if config.anonymous_role == "none" else cast(Role, config.anonymous_role)
+    if config.unauthenticated_api:
+        return "admin"
     # A name or a path of its own, or a socket, is for a proxy: who knows whom that lets in.
     proxied = config.unix_socket or config.allowed_hosts or config.external_url or config.url_prefix
     return "admin" if is_loopback(config.address) and not proxied else "viewer"
+
+
+def data_directory(config: Config) -> Path | None:
+    """Make the directory for what outlives a restart; None: there is none, and none was named.
+
+    Raises ConfigError where the one that was named cannot be used.
+    """
+    try:
+        directory = data_dir(config.data_dir)
+        make_private(directory)
+    except ConfigError as trouble:
+        if config.data_dir is not None:
+            raise
+        logger.warning(
+            "Users, tokens, sessions and the audit trail are not kept over a restart. %s", trouble
+        )
+        return None
+    return directory
+
+
+def build_door(config: Config, *, directory: Path | None, url: str | None) -> Door:
+    """Make what lets people in; `url` is where the console listens. Raises ConfigError."""
+    users_file = config.users_file or (directory / "users.json" if directory else None)
+    users = Users(
+        users_file, basic=config.basic_auth, basic_role=cast(Role, config.basic_auth_role)
+    )
+    provider = _login_provider(config, url)
+    key = key_of(directory / "secret" if directory else None, config.cookie_secret)
+    proxy = Proxy(
+        trusted=config.trusted_proxies,
+        user_header=config.proxy_user_header,
+        role_header=config.proxy_role_header,
+        roles=cast(Mapping[str, Role], config.proxy_roles),
+        default_role=cast(Role, config.proxy_default_role) or None,
+    )
+    has_login = users.exist() or provider is not None or proxy.names_people
+    if not (has_login or config.insecure or config.unix_socket or is_loopback(config.address)):
+        raise ConfigError(_no_login(config, directory, users_file))
+    access = {"metrics": config.metrics_access, "health": config.health_access}
+    return Door(
+        users=users,
+        tokens=Tokens(directory / "tokens.json" if directory else None),
+        sessions=Sessions(
+            directory / "sessions.json" if directory else None,
+            key=key,
+            idle_seconds=config.session_idle,
+            lifetime_seconds=config.session_lifetime,
+        ),
+        proxy=proxy,
+        provider=provider,
+        anonymous=anonymous_role(config),
+        until_login=not config.anonymous_role,
+        read_only=config.read_only,
+        open_settings=[name for name, who in access.items() if who == "open"],
+        cookie=cookie_name(key, host_bound=_is_secure(config) and not config.url_prefix.strip("/")),
+        trail=Trail(directory / "audit" if directory else None),
+    )
+
+
+def _is_secure(config: Config) -> bool:
+    """Do people come by HTTPS only?"""
+    return bool(config.certfile) or config.external_url.startswith("https:")
+
+
+def _no_login(config: Config, directory: Path | None, users_file: Path | None) -> str:
+    """Say that it would stand open, and the two lines that make a login."""
+    options = f" --data-dir {directory}" if config.data_dir else ""
+    options += f" --users-file {users_file}" if config.users_file else ""
+    return (
+        f"On {config.address} other machines reach it, and nobody is asked for a login. "
+        "Two lines make one:\n\n"
+        f"    celeryscope user{options} add admin\n"
+        f"    {_same_command()}\n\n"
+        "Or say --insecure to let everybody see it who reaches it."
+    )
+
+
+def _same_command() -> str:
+    """Give the command that was typed, without what nobody should see."""
+    if not sys.argv or "celery" not in sys.argv[0]:
+        return "celeryscope serve"
+    return without_passwords(shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]))
+
+
+def _login_provider(config: Config, url: str | None) -> LoginProvider | None:
+    if not (config.oidc_provider or config.oidc_issuer):
+        return None
+    base = config.external_url or url
+    redirect_uri = config.oidc_redirect_uri or (f"{base}/login/callback" if base else "")
+    if not redirect_uri:
+        raise ConfigError(
+            "Where does the provider send people back to? Say where they reach this console: "
+            "--external-url https://…"
+        )
+    return login_provider(
+        provider=cast(Known, config.oidc_provider),
+        issuer=config.oidc_issuer,
+        client_id=config.oidc_client_id,
+        client_secret=config.oidc_client_secret,
+        redirect_uri=redirect_uri,
+        scopes=config.oidc_scopes,
+        name_claim=config.oidc_name_claim,
+        role_claim=config.oidc_role_claim,
+        roles=cast(Mapping[str, Role], config.oidc_roles),
+        default_role=cast(Role, config.oidc_default_role) or None,
+        emails=config.oidc_emails,
+        label=config.oidc_label,
+        gitlab_min_access_level=config.gitlab_min_access_level,
+    )
 
 
 def build_source(config: Config, *, celery_app: Any) -> Source:
@@ -454,14 +588,13 @@ def serve(config: Config, *, celery_app: Any = None, exporter: bool = False) -> 
     For the main thread. Raises PortInUse and ConfigError before anything is started; a broker
     that cannot be reached is no error, it is shown and tried again.
     """
-    log_to_stderr(config.log_level)
+    log_to_stderr(config.log_level, cast(Format, config.log_format))
     # The source's thread must get its turn while a page is made: see ingest.redis.
     sys.setswitchinterval(_SWITCH_SECONDS)
     # What is loaded stays; looking through all of it for garbage costs more than the events do.
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
-    _check_certificate(config)
     listening = _listen(config)
     try:
         return _run(config, listening, celery_app=celery_app, exporter=exporter)
@@ -485,11 +618,15 @@ def _run(config: Config, listening: _Listening, *, celery_app: Any, exporter: bo
         )
     if config.result_backend and not app.conf.result_backend:
         app.conf.result_backend = config.result_backend
+    door = None
+    if not exporter:
+        door = build_door(config, directory=data_directory(config), url=listening.url)
     watch = Watch(
         config,
         celery_app=app,
         exporter=exporter,
         console_url=_console_url(config, listening.url, exporter=exporter),
+        door=door,
     )
     hosts = _allowed_hosts(config)
     if exporter:
@@ -503,52 +640,46 @@ def _run(config: Config, listening: _Listening, *, celery_app: Any, exporter: bo
             assets_dir=_ASSETS,
             allowed_hosts=hosts,
             external_url=config.external_url,
+            secure=_is_secure(config),
+            session_lifetime_seconds=config.session_lifetime,
         )
-    server = _Server(_server_config(config, page), on_exit=page.close)
+    server = make_server(
+        page,
+        certfile=config.certfile,
+        keyfile=config.keyfile,
+        ca_certs=config.ca_certs,
+        on_exit=page.close,
+        trusted_proxies=[
+            ipaddress.ip_network(network) for network in config.trusted_proxies if network != "unix"
+        ],
+    )
     before = {number: signal.signal(number, _nothing) for number in (signal.SIGINT, signal.SIGTERM)}
     watch.start()
     logger.info(
         "Celeryscope %s at %s, events from %s", __version__, listening.shown, watch.source.url
     )
+    if door is not None:
+        # A directory that cannot be written shows at once, and who stopped it for a while later.
+        _write_down(door.trail, "started")
     try:
         server.run(sockets=[listening.socket])
     finally:
         watch.stop()
+        if door is not None:
+            door.close()
+            _write_down(door.trail, "stopped")
         for number, handler in before.items():
             signal.signal(number, handler)
     return 0 if server.started else 1
 
 
+def _write_down(trail: Trail, what: str) -> None:
+    trail.write(kind="console", by=CONSOLE, what=what, outcome="done", detail=__version__)
+
+
 def _console_url(config: Config, listening: str | None, *, exporter: bool) -> str | None:
     """Where people reach the console; None: the exporter has none, or only a proxy knows."""
     return None if exporter else config.external_url or listening
-
-
-class _Server(uvicorn.Server):
-    """Tells the application at once when it is to stop, since live streams have no end."""
-
-    def __init__(self, config: uvicorn.Config, *, on_exit: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._on_exit = on_exit
-
-    def handle_exit(self, sig: int, frame: Any) -> None:
-        self._on_exit()
-        super().handle_exit(sig, frame)
-
-
-def _server_config(config: Config, page: Any) -> uvicorn.Config:
-    return uvicorn.Config(
-        page,
-        log_config=None,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        date_header=True,
-        timeout_graceful_shutdown=3,
-        ssl_certfile=config.certfile,
-        ssl_keyfile=config.keyfile,
-        ssl_ca_certs=str(config.ca_certs) if config.ca_certs else None,
-    )
 
 
 def _listen(config: Config) -> _Listening:
@@ -614,24 +745,8 @@ def _listen_at(path: Path) -> _Listening:
     return _Listening(socket=listener, path=path, shown=f"unix:{path}", url=None)
 
 
-def _check_certificate(config: Config) -> None:
-    """Say in a sentence, before anything is started, what is wrong with the files of HTTPS."""
-    if not config.certfile or not config.keyfile:
-        return
-    try:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(config.certfile, config.keyfile)
-        if config.ca_certs:
-            context.load_verify_locations(config.ca_certs)
-    except OSError as trouble:  # ssl.SSLError is one
-        raise ConfigError(
-            f"The certificate for HTTPS cannot be used: {trouble.strerror or trouble} "
-            "(--certfile, --keyfile, --ca-certs)"
-        ) from trouble
-
-
 def _allowed_hosts(config: Config) -> set[str] | None:
-    """Guard a console that needs no login against pages that rebind their host name to it.
+    """Guard a console against pages that rebind their host name to it.
 
     On an address for others we cannot know all our names, unless we are told some.
     """
@@ -642,28 +757,6 @@ def _allowed_hosts(config: Config) -> set[str] | None:
     hosts = {*web.LOOPBACK_HOSTS, config.address.lower(), *config.allowed_hosts}
     outside = urlsplit(config.external_url).netloc.lower()
     return hosts | {re.sub(r":\d+\Z", "", outside)} if outside else hosts
-
-
-def log_to_stderr(level: str) -> None:
-    """Log to stderr, once, unless the program around us logs already."""
-    root = logging.getLogger()
-    if not root.handlers:
-        handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(_Lines("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-        root.addHandler(handler)
-    logging.getLogger("celeryscope").setLevel(level.upper())
-
-
-class _Lines(logging.Formatter):
-    """One record, one line: what came from outside cannot forge another."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        if record.exc_info or record.stack_info:
-            return super().format(record)
-        return _CONTROL.sub(lambda found: repr(found[0])[1:-1], super().format(record))
-
-
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def _nothing(_number: int, _frame: Any) -> None:

@@ -1,4 +1,5 @@
-"""The commands: celeryscope serve · demo · exporter · stack · control, `celery -A proj scope`.
+"""The commands: celeryscope serve · demo · exporter · stack · control · user · token · audit,
+`celery -A proj scope`.
 
 Their options are made from the table of settings. What is heavy to import is imported by the
 command that needs it.
@@ -6,9 +7,12 @@ command that needs it.
 
 from __future__ import annotations
 
+import getpass
 import json
+import logging
 import os
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +21,9 @@ import click
 from celeryscope import __version__
 from celeryscope.config import SETTINGS, Config, Given, Loaded, Setting, load
 from celeryscope.config.load import dialect_of
-from celeryscope.config.settings import GROUPS, LOGIN, MEANINGLESS, Command
+from celeryscope.config.settings import GROUPS, MEANINGLESS, Command
 from celeryscope.errors import CeleryscopeError, ConfigError, SourceError
+from celeryscope.titles import hide
 
 EXIT_CONFIG = 2
 EXIT_FAILED = 1
@@ -87,8 +92,7 @@ def _foreign_options(command: Command) -> Iterator[click.Option]:
             if alias.dialect == dialect:
                 switch = setting.is_switch or alias.decides
                 yield _hidden(alias.name, multiple=setting.multiple, switch=switch)
-    nothing = MEANINGLESS[dialect].keys() | (LOGIN if dialect == "flower" else set())
-    for name in sorted(nothing):
+    for name in sorted(MEANINGLESS[dialect]):
         yield _hidden(name, multiple=True, switch=True)
 
 
@@ -166,7 +170,59 @@ def _told(error: CeleryscopeError) -> int:
     return EXIT_CONFIG if isinstance(error, ConfigError) else EXIT_FAILED
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+#: Groups of commands that other rooms have, by name: where.
+_ELSEWHERE = {
+    "audit": "celeryscope.audit.commands",
+    "token": "celeryscope.web.auth.commands",
+    "user": "celeryscope.web.auth.commands",
+}
+
+
+class _Main(click.Group):
+    """All commands; those of other rooms are imported when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *_ELSEWHERE])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if (module := _ELSEWHERE.get(cmd_name)) is None:
+            return super().get_command(ctx, cmd_name)
+        found: click.Command = getattr(import_module(module), cmd_name)
+        return found
+
+
+def _record(what: str, subject: str, detail: str) -> None:
+    """Write into the audit trail what a command line changed."""
+    from celeryscope.audit.entry import By
+    from celeryscope.audit.trail import Trail
+    from celeryscope.web.auth.commands import DATA_DIR
+
+    try:
+        who = getpass.getuser()
+    except (KeyError, OSError):  # no such user, as in a container
+        who = str(os.getuid())
+    logging.getLogger("celeryscope.audit").propagate = False  # the command says it itself
+    trail = Trail(click.get_current_context().meta[DATA_DIR] / "audit")
+    trail.write(
+        kind="token" if what.startswith("token") else "user",
+        by=By(name=who, way="command line"),
+        what=what,
+        subjects=[subject],
+        outcome="done",
+        detail=detail,
+    )
+    if trail.error:
+        click.echo(f"celeryscope: {trail.error}", err=True)
+
+
+@click.group(
+    cls=_Main,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+        "obj": _record,
+    },
+)
 @click.version_option(__version__, prog_name="celeryscope", message="%(prog)s %(version)s")
 def main() -> None:
     """See and steer Celery: live tasks, workers and queues, and the metrics."""
@@ -174,6 +230,7 @@ def main() -> None:
 
 def _serve_command(**values: Any) -> None:
     """Watch the cluster behind a broker: the page, the API and /metrics."""
+    hide("serve")
     context = click.get_current_context()
     try:
         code = _serve(_loaded("serve", values).config)
@@ -184,6 +241,7 @@ def _serve_command(**values: Any) -> None:
 
 def _exporter_command(**values: Any) -> None:
     """Only /metrics and the health answers: no page, nothing kept."""
+    hide("exporter")
     context = click.get_current_context()
     try:
         code = _serve(_loaded("exporter", values).config, exporter=True)
@@ -194,6 +252,7 @@ def _exporter_command(**values: Any) -> None:
 
 def _scope_command(**values: Any) -> None:
     """Watch this app's cluster with Celeryscope: the page, the API and /metrics."""
+    hide("scope")
     context = click.get_current_context()
     app = context.obj.app
     try:
@@ -321,7 +380,7 @@ def _control(
     context = click.get_current_context()
     arguments = _typed_arguments(row, given)
     confirm = _confirmed(row, arguments, _workers, yes=_yes)
-    client = Client(context.obj)
+    client = Client(**context.obj)
     teller = Teller(lambda line: None if _json else click.echo(line))
     try:
         report = client.send(row.name, arguments, workers=_workers, confirm=confirm)
@@ -378,13 +437,15 @@ def _is_web_address(_context: click.Context, _param: click.Parameter, url: str) 
     return url
 
 
-def _control_url(*, url: str) -> None:
+def _control_url(*, url: str, token_file: Any) -> None:
     """Steer the cluster that a running console watches: see what each worker answers, and
     whether it is done.
 
     Ends with 0 when all did it, with 1 when one refused, was silent or was not seen to do it.
+    Where there is a login, it shows the API token in CELERYSCOPE_TOKEN, or in a file.
     """
-    click.get_current_context().obj = url
+    token = token_file.read() if token_file else os.environ.get("CELERYSCOPE_TOKEN", "")
+    click.get_current_context().obj = {"url": url, "token": token.strip()}
 
 
 scope = SettingsCommand("scope", name="scope", callback=_scope_command, help=_scope_command.__doc__)
@@ -479,7 +540,13 @@ main.add_command(
                 show_default=True,
                 callback=_is_web_address,
                 help="Where the console is.",
-            )
+            ),
+            click.Option(
+                ["--token-file"],
+                type=click.File(),
+                metavar="FILE",
+                help="File with an API token; - is standard input.  (default: CELERYSCOPE_TOKEN)",
+            ),
         ],
     )
 )

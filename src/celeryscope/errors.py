@@ -13,7 +13,12 @@
     ├── BadArgument              a request parameter has a value we cannot use
     │   └── BadQuery             a query is not in the query language
     ├── NotPossible              what was asked for cannot be done here, now or later
+    ├── NotLoggedIn              who asks is not known, and has to be
+    │   └── LoginRefused         a login provider's answer lets nobody in
     ├── Forbidden                whoever asks may not do it
+    │   ├── ReadOnly             nobody may
+    │   └── CsrfMissing          it may be another site's page that asks
+    ├── TooMany                  asked too often; later again
     └── Unavailable              what was asked for cannot be told right now
 
 The docstring of a class is its message; an instance carries facts. What a person or a
@@ -123,12 +128,40 @@ class NotPossible(CeleryscopeError):
         super().__init__(message)
 
 
+class NotLoggedIn(CeleryscopeError):
+    """Log in first."""
+
+    def __init__(self, message: str = "", *, hint: str = "") -> None:
+        self.hint = hint
+        super().__init__(message)
+
+
+class LoginRefused(NotLoggedIn):
+    """The login provider's answer lets nobody in. The message is a sentence for that person."""
+
+
+class TooMany(CeleryscopeError):
+    """Too many tries."""
+
+    def __init__(self, message: str, *, retry_after_seconds: float) -> None:
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(message)
+
+
 class Forbidden(CeleryscopeError):
     """Whoever asks may not do this."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         self.hint = hint
         super().__init__(message)
+
+
+class ReadOnly(Forbidden):
+    """Nobody may change anything here."""
+
+
+class CsrfMissing(Forbidden):
+    """This changes something, and did not come with the token of the page."""
 
 
 class Unavailable(CeleryscopeError):
@@ -143,6 +176,7 @@ class Unavailable(CeleryscopeError):
 
 _LONGEST_SAID = 400
 _PASSWORD_IN_URL = re.compile(r"(://[^:@/\s'\"]*:)(?!\*+@)[^\s'\"]*@")
+_WORD = re.compile(r"[^\s'\"]+")
 _PASSWORD_IN_QUERY = re.compile(r"([?&]\w*password=)[^&\s'\"]+", re.IGNORECASE)
 _HINT_CLOSED = "It closed the connection. Does it want TLS on this port?"
 #: What a person can do about it; asked in this order.
@@ -181,7 +215,14 @@ _REFUSALS_BY_NAME = {
 
 def without_passwords(text: str) -> str:
     """Mask the password in every URL within `text`; one that is masked already stays so."""
-    return _PASSWORD_IN_QUERY.sub(r"\1**", _PASSWORD_IN_URL.sub(r"\1**@", text))
+    return _PASSWORD_IN_QUERY.sub(r"\1**", _WORD.sub(_without_password, text))
+
+
+def _without_password(found: re.Match[str]) -> str:
+    # Only up to the last @: behind it nothing is found, and looking for it takes n² steps.
+    word = found[0]
+    end = word.rfind("@") + 1
+    return _PASSWORD_IN_URL.sub(r"\1**@", word[:end]) + word[end:] if end else word
 
 
 def broker_trouble(error: BaseException, *, where: str) -> SourceError:

@@ -203,8 +203,8 @@ DIFFERENCES = (
     Difference(
         "`/login`, `/logout`",
         "404 without a provider; a page",
-        "redirect to `/`",
-        "there is no login",
+        "the login page, where there is a login; else both lead to `/`",
+        "one login for all ways in; `POST /logout` ends the session",
     ),
     Difference(
         "`/metrics`",

@@ -19,7 +19,10 @@ import yaml
 from celeryscope import __version__, dashboards
 from celeryscope.cli import main
 from celeryscope.config import SETTINGS
+from celeryscope.config.settings import BY_NAME
 from celeryscope.stack import choose, stack_files
+from celeryscope.web.body import MAX_BODY_BYTES
+from celeryscope.web.connection import Limits
 from tests.conftest import REPOSITORY, free_port, need_binary, running
 from tests.deploy.test_images import OURS, copied, lines
 from tests.deploy.test_kubernetes import EXAMPLE, one
@@ -30,7 +33,8 @@ from tests.integration.watching import Console
 HOW_TO = REPOSITORY / "docs" / "how-to"
 EXISTING = HOW_TO / "existing-prometheus-and-grafana.md"
 DEPLOY = HOW_TO / "deploy.md"
-GUIDES = [EXISTING, DEPLOY, REPOSITORY / "examples/django/README.md"]
+PROXY = HOW_TO / "behind-a-proxy.md"
+GUIDES = [EXISTING, DEPLOY, PROXY, REPOSITORY / "examples/django/README.md"]
 MIB = 2**20
 VARIABLES = {setting.env for setting in SETTINGS}
 
@@ -63,7 +67,7 @@ def test_every_block_is_of_a_kind_that_is_checked_here() -> None:
     }
     assert programs == {
         "celeryscope", "docker", "export", "install", "kubectl", "ls", "promtool", "python3",
-        "systemctl", "/opt/celeryscope/bin/pip",
+        "systemctl", "systemd-run", "/opt/celeryscope/bin/pip",
     }  # fmt: skip
 
 
@@ -209,7 +213,7 @@ def test_every_option_and_variable_of_ours_exists(guide: Path) -> None:
 
 
 def test_the_container_is_built_and_started_as_the_image_is_made() -> None:
-    build, run = commands(DEPLOY, "docker")
+    build, first, run = commands(DEPLOY, "docker")
     image = one("Deployment")["spec"]["template"]["spec"]["containers"][0]["image"]
     assert image.endswith(f":{__version__}")
     assert build[build.index("--tag") + 1] == image
@@ -219,21 +223,25 @@ def test_the_container_is_built_and_started_as_the_image_is_made() -> None:
     inside = lines(OURS, "EXPOSE")[0]
     assert run[run.index("--publish") + 1] == f"127.0.0.1:{inside}:{inside}"
     assert run[run.index("--env") + 1].partition("=")[0] in VARIABLES
+    for words in (first, run):
+        assert words[words.index("--volume") + 1] == f"celeryscope:{lines(OURS, 'VOLUME')[0]}"
+    assert first[first.index(image) + 1 :] == ["user", "add", "admin"]
     command, *flags = run[run.index(image) + 1 :]
     options = {name for parameter in main.commands[command].params for name in parameter.opts}
     assert set(flags) <= options
 
 
 def test_what_kubectl_is_told_is_there() -> None:
-    namespace, secret, apply, forward = commands(DEPLOY, "kubectl")
+    namespace, *secrets, apply, forward = commands(DEPLOY, "kubectl")
     where = one("Deployment")["metadata"]["namespace"]
     assert namespace[-1] == where
-    for words in (secret, forward):
+    for words in (*secrets, forward):
         assert words[words.index("--namespace") + 1] == where
-    (broker,) = one("Deployment")["spec"]["template"]["spec"]["containers"][0]["env"]
-    asked = broker["valueFrom"]["secretKeyRef"]
-    assert asked["name"] in secret
-    assert secret[-1].startswith(f"--from-literal={asked['key']}=")
+    told = one("Deployment")["spec"]["template"]["spec"]["containers"][0]["env"]
+    asked = [entry["valueFrom"]["secretKeyRef"] for entry in told if "valueFrom" in entry]
+    for secret, key in zip(secrets, asked, strict=True):
+        assert key["name"] in secret
+        assert secret[-1].startswith(f"--from-literal={key['key']}=")
     assert (REPOSITORY / apply[-1] / "kustomization.yaml").is_file()
     service = one("Service", EXAMPLE)
     assert forward[-2] == f"service/{service['metadata']['name']}"
@@ -250,6 +258,13 @@ def test_systemd_finds_what_is_installed() -> None:
     assert unit()["EnvironmentFile"] in targets
     assert f"/etc/systemd/system/{UNIT.name}" in targets
     assert commands(DEPLOY, "systemctl")[-1][-1] == UNIT.stem
+    (first,) = commands(DEPLOY, "systemd-run")
+    given = {word.partition("=")[2] for word in first if word.startswith("--property=")}
+    own = ("DynamicUser", "StateDirectory", "StateDirectoryMode")
+    # The user of a unit without one, but DynamicUser, has its name.
+    assert given == {"User=celeryscope", *(f"{name}={unit()[name]}" for name in own)}
+    assert unit()["ExecStart"].split()[0] in first
+    assert first[first.index("--data-dir") + 1] == f"/var/lib/{unit()['StateDirectory']}"
 
 
 def test_every_path_of_health_is_answered(served: Console) -> None:
@@ -258,6 +273,38 @@ def test_every_path_of_health_is_answered(served: Console) -> None:
     for path in paths:
         with urllib.request.urlopen(served.url + path, timeout=10) as answer:
             assert answer.status == 200
+
+
+# --------------------------------------------------------------------------------- proxies
+
+
+def test_the_proxies_lead_to_where_the_command_listens() -> None:
+    text = PROXY.read_text()
+    where = f"127.0.0.1:{BY_NAME['port'].default}"
+    assert BY_NAME["address"].default in where
+    kinds = {block.language: block.text for block in blocks(PROXY)}
+    assert kinds.keys() >= {"nginx", "yaml", "caddyfile"}
+    assert all(where in kinds[kind] for kind in ("nginx", "yaml", "caddyfile"))
+    (prefix,) = set(re.findall(r"--url-prefix (/\S+)", text))
+    assert all(prefix in kinds[kind] for kind in ("nginx", "yaml", "caddyfile"))
+    (host,) = set(re.findall(r"--external-url https://([^/\s]+)", text))
+    router = yaml.safe_load(kinds["yaml"])["http"]["routers"]["celeryscope"]
+    assert router["rule"] == f"Host(`{host}`) && PathPrefix(`{prefix}`)"
+    assert kinds["caddyfile"].startswith(f"{host} {{\n")
+
+
+def test_the_limits_that_are_told_are_those_of_the_server() -> None:
+    limits, text = Limits(), DEPLOY.read_text()
+    for told in (
+        f"{limits.head_bytes // 1024} KiB, {limits.header_lines} headers, ",
+        f"headers, {limits.head_seconds:g} seconds",
+        f"{MAX_BODY_BYTES // 1024} KiB as a rule, {limits.body_seconds:g} seconds",
+        f"not read | {limits.unread_seconds:g} seconds",
+        f"without a request | {limits.idle_seconds:g} seconds",
+        f"| {limits.connections_of_one_address}; this machine",
+        f"{limits.connections:,} connections, and {limits.unread_bytes // MIB} MiB of answers",
+    ):
+        assert told in text, told
 
 
 # -------------------------------------------------------------------------------- links

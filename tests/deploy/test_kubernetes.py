@@ -22,7 +22,7 @@ from tests.integration.watching import Console
 KUBERNETES = REPOSITORY / "deploy" / "kubernetes"
 BASE = build(KUBERNETES / "base")
 EXAMPLE = build(KUBERNETES / "example")
-SECRET = yaml.safe_load((KUBERNETES / "base" / "secret.example.yaml").read_text())
+SECRETS = list(yaml.safe_load_all((KUBERNETES / "base" / "secret.example.yaml").read_text()))
 OPERATOR = "monitoring.coreos.com/v1"
 MIB = 2**20
 
@@ -45,7 +45,7 @@ def named(resource: Resource) -> str:
 
 @pytest.mark.parametrize("version", ["1.29", "1.37"])
 @pytest.mark.parametrize(
-    "resource", [*BASE, *(r for r in EXAMPLE if r["apiVersion"] != OPERATOR), SECRET], ids=named
+    "resource", [*BASE, *(r for r in EXAMPLE if r["apiVersion"] != OPERATOR), *SECRETS], ids=named
 )
 def test_kubernetes_knows_every_field(resource: Resource, version: str) -> None:
     kubernetes_validate.validate(resource, version, strict=True)
@@ -202,15 +202,32 @@ def test_what_it_is_told_are_settings() -> None:
     assert CONTAINER["args"] == ["serve"]
 
 
-def test_the_broker_comes_from_the_secret_that_the_example_shows() -> None:
-    (broker,) = CONTAINER["env"]
-    asked = broker["valueFrom"]["secretKeyRef"]
-    assert (asked["name"], [asked["key"]]) == (SECRET["metadata"]["name"], [*SECRET["stringData"]])
+def test_what_is_secret_comes_from_the_secrets_that_the_example_shows() -> None:
+    asked = {
+        entry["name"]: entry["valueFrom"]["secretKeyRef"]
+        for entry in CONTAINER["env"]
+        if "valueFrom" in entry
+    }
+    assert asked.keys() == {"CELERYSCOPE_BROKER", "CELERYSCOPE_BASIC_AUTH"}
+    told = {secret["metadata"]["name"]: [*secret["stringData"]] for secret in SECRETS}
+    assert {key["name"]: [key["key"]] for key in asked.values()} == told
+    assert all(BY_NAME[name.removeprefix("CELERYSCOPE_").lower()].secret for name in asked)
     assert "Secret" not in {resource["kind"] for resource in EXAMPLE}
     for path in KUBERNETES.rglob("*.yaml"):
         for line in path.read_text().splitlines():
-            if f"generic {asked['name']}" in line:
-                assert f"--from-literal={asked['key']}=" in line
+            for key in asked.values():
+                if f"generic {key['name']}" in line:
+                    assert f"--from-literal={key['key']}=" in line
+
+
+def test_what_it_keeps_outlives_the_pod() -> None:
+    claim = one("PersistentVolumeClaim")
+    (volume,) = POD["spec"]["volumes"]
+    assert volume["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
+    (mount,) = CONTAINER["volumeMounts"]
+    (kept,) = (e["value"] for e in CONTAINER["env"] if e["name"] == "CELERYSCOPE_DATA_DIR")
+    # Its own directory below: it would not keep users where everybody may write.
+    assert Path(kept).parent == Path(mount["mountPath"])
 
 
 def test_the_image_is_this_version() -> None:
@@ -249,7 +266,8 @@ def test_the_pod_is_restricted() -> None:
     assert container["capabilities"] == {"drop": ["ALL"]}
     assert container["readOnlyRootFilesystem"] is True
     assert not {"hostNetwork", "hostPID", "hostIPC"} & POD["spec"].keys()
-    assert [sorted(volume) for volume in POD["spec"]["volumes"]] == [["emptyDir", "name"]]
+    (volume,) = POD["spec"]["volumes"]
+    assert sorted(volume) == ["name", "persistentVolumeClaim"]
     mounts = {mount["name"] for mount in CONTAINER["volumeMounts"]}
     assert mounts == {volume["name"] for volume in POD["spec"]["volumes"]}
 
@@ -261,7 +279,8 @@ def test_it_cannot_ask_kubernetes() -> None:
     assert POD["spec"]["automountServiceAccountToken"] is False
 
 
-def test_without_a_login_nothing_leads_in_from_outside() -> None:
+def test_nothing_leads_in_from_outside_but_what_is_named() -> None:
+    assert "CELERYSCOPE_INSECURE" not in one("ConfigMap")["data"]
     assert one("Service")["spec"]["type"] == "ClusterIP"
     assert "Ingress" not in {resource["kind"] for resource in EXAMPLE}
     policy = one("NetworkPolicy", BASE)["spec"]

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.conftest import free_port, need_binary
 from tests.demo import running_demo, until
 from tests.e2e.browsing import Visitor, figure
+from tests.e2e.house import House, running_house
 from tests.e2e.known import Known, running_known
 from tests.e2e.shop import Shop
 from tests.integration.watching import Console
@@ -71,3 +72,9 @@ def _accepts(port: int) -> bool:
 def known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Known]:
     with running_known(tmp_path_factory.mktemp("known")) as known:
         yield known
+
+
+@pytest.fixture(scope="package")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with running_house(tmp_path_factory.mktemp("house")) as house:
+        yield house

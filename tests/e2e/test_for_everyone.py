@@ -84,6 +84,8 @@ VIEWS = {
     "workers, grid": View("/workers?view=grid"),
     "worker": View("/workers/media@shop-2", demo=True),
     "queues": View("/queues", demo=True),
+    "access": View("/access"),
+    "audit": View("/audit"),
     "queue": View("/queues?queue=media", demo=True),
     "tasks": View("/tasks"),
     "tasks, drawer": View(DRAWER, await_traceback),
@@ -168,6 +170,7 @@ def only_by_mouse(page: Page) -> list[str]:
 WALKS = [name for name in VIEWS if name not in ("keys", "tasks, suggestions", "tasks, filters")]
 
 
+@pytest.mark.timeout(120)
 def test_the_tab_key_reaches_all_that_can_be_clicked(
     shop: Shop, known: Known, visitor: Visitor
 ) -> None:

@@ -6,15 +6,21 @@ import contextlib
 import json
 import re
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from functools import partial
 from typing import Any, NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import pytest
 from celery import Celery
 from playwright.sync_api import Locator, Page, expect
 
+from celeryscope.audit.entry import By
+from celeryscope.audit.trail import Trail
+from celeryscope.model.actor import Scope
+from celeryscope.web.auth.users import User, Users
 from tests.conftest import REPOSITORY, running, running_redis
 from tests.e2e import harmful
 from tests.e2e.browsing import (
@@ -31,6 +37,7 @@ from tests.e2e.browsing import (
     unfold,
 )
 from tests.e2e.harmful import TEXTS, WORST
+from tests.e2e.house import PASSWORD, REFUSED, House, enter, fill_in, show_who
 from tests.integration.watching import Console, console
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
@@ -369,3 +376,144 @@ def test_a_real_worker_and_a_queue_may_be_called_anything(harmed: Harmed, visito
         expect(detail.get_by_test_id("queue-length")).to_have_attribute("data-value", "0")
         assert detail.get_attribute("data-queue") == queue
         assert_unharmed(page, f"one queue, {queue[:20]!r}")
+
+
+# ---------------------------------------------------------------------- people who mean harm
+
+
+#: Names that a user may have: printable, without a colon, of at most 128 characters.
+PEOPLE = {
+    "markup": TEXTS["markup"],
+    "script": TEXTS["script"],
+    "long": "x" * 128,
+    "words": "shop pay " * 14,
+    "right to left": "pay עברית العربية",
+    "stacked": "Z" + "\u0301\u0316" * 50 + "algo",
+    "prototype": "__proto__",
+    "address": "../..//a?b=%2F&c=d#e;f\\g h%",
+}
+
+
+@pytest.fixture(scope="module")
+def infiltrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A console whose users, tokens, sessions and audit trail are full of it."""
+    directory = tmp_path_factory.mktemp("infiltrated")
+    data = directory / "data"
+    data.mkdir(mode=0o700)
+    users = Users(data / "users.json")
+    users.add(User(name="ada", role="admin"), PASSWORD)
+    for kind, name in PEOPLE.items():
+        scope = Scope(queues=(TEXTS["markup"],)) if kind == "markup" else Scope()
+        users.add(User(name=name.strip(), role="operator", scope=scope), PASSWORD)
+    with (
+        running_redis(directory) as broker,
+        console(broker, directory, "--data-dir", str(data)) as ours,
+    ):
+        house = House(ours, data)
+        for text in TEXTS.values():
+            plant(house, text)
+        yield house
+
+
+def plant(house: House, text: str) -> None:
+    """Leave a text wherever people leave traces: in tokens, sessions, and what is written down."""
+    Trail(house.data / "audit").write(
+        kind="command", by=By(name=text, way="password", address=text, token=text), what=text,
+        workers=[text], subjects=[text, text], arguments={text: text, "deep": [{text: [text]}]},
+        outcome="done", detail=text, action=f"planted {list(TEXTS.values()).index(text)}",
+    )  # fmt: skip
+    for queues in ([], [text]):  # not every text is the name of a token, or a pattern
+        name = f"{text} of a queue" if queues else text
+        asked = {"name": name, "role": "viewer", "queues": queues, "tasks": [], "expires_in": 3600}
+        with contextlib.suppress(urllib.error.HTTPError):
+            house.ask("/api/v1/tokens", asked)
+    with contextlib.suppress(urllib.error.HTTPError):
+        house.ask("/api/v1/control/send_task", {"arguments": {"task_name": text, "args": [text]}})
+    agent = text.encode("ascii", "ignore").decode()
+    for name, password in ((text, "wrong horse"), ("ada", PASSWORD)):
+        form = urlencode({"name": name, "password": password, "next": "/"}).encode()
+        login = urllib.request.Request(house.url + "/login", form)
+        login.add_header("User-Agent", re.sub(r"[\x00-\x1f\x7f]", "", agent).strip() or "none")
+        with contextlib.suppress(urllib.error.HTTPError), opener.open(login, timeout=20):
+            pass
+
+
+class _Stays(urllib.request.HTTPRedirectHandler):
+    """A program that does not go where the login sends it."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+opener = urllib.request.build_opener(_Stays)
+
+
+@pytest.mark.parametrize("kind", PEOPLE)
+def test_a_person_may_be_called_anything(kind: str, infiltrated: House, visitor: Visitor) -> None:
+    name = PEOPLE[kind].strip()
+    page = enter(visitor, infiltrated, name, "/access")
+    expect(page.get_by_test_id("sessions")).to_be_visible()
+    show_who(page)
+    expect(page.get_by_test_id("who-menu")).to_contain_text(visible(name)[-4:].strip())
+    assert_unharmed(page, f"who one is, {kind}")
+    page.keyboard.press("Escape")
+    assert_unharmed(page, f"what one has, {kind}")
+
+
+def test_sessions_and_tokens_show_hostile_text_as_text(
+    infiltrated: House, visitor: Visitor
+) -> None:
+    page = enter(visitor, infiltrated, "ada", "/access")
+    tokens = page.get_by_test_id("tokens").locator("[data-token]")
+    expect(tokens.nth(5)).to_be_visible()
+    expect(page.get_by_text(TEXTS["markup"]).first).to_be_visible()
+    assert_unharmed(page, "/access")
+    tokens.first.get_by_test_id("revoke-token").click()
+    expect(page.get_by_test_id("confirm")).to_be_visible()
+    assert_unharmed(page, "/access, before a token is revoked")
+
+
+def test_the_audit_trail_shows_hostile_text_as_text(infiltrated: House, visitor: Visitor) -> None:
+    page = enter(visitor, infiltrated, "ada", "/audit")
+    entries = page.get_by_test_id("audit").locator("tr[data-seq]")
+    expect(entries.nth(10)).to_be_visible()
+    assert_unharmed(page, "/audit")
+    for kind in WORST:
+        page.goto(f"{infiltrated.url}/audit?action=planted+{list(TEXTS).index(kind)}")
+        expect(entries).to_have_count(1)
+        assert_unharmed(page, f"/audit, {kind}")
+        entries.first.get_by_role("button").click()
+        expect(page.get_by_test_id("audit-details")).to_be_visible()
+        assert page.evaluate("window.harmed") is None
+        assert page.locator("img[src=x], [onerror], [onload], script:not([src])").count() == 0
+        assert too_wide_by(page) == 0, kind
+        said = page.inner_text("body")
+        assert [character for character in UNSAFE if character in said] == [], kind
+
+
+@pytest.mark.parametrize("kind", ["markup", "right to left", "control"])
+def test_a_filter_in_an_address_shows_hostile_text_as_text(
+    kind: str, infiltrated: House, visitor: Visitor
+) -> None:
+    given = quote(TEXTS[kind], safe="")
+    page = enter(visitor, infiltrated, "ada", "/audit")
+    for name in ("action", "who", "what", "whom", "text"):
+        page.goto(f"{infiltrated.url}/audit?{name}={given}")
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        assert_unharmed(page, f"/audit?{name}=, {kind}")
+
+
+def test_the_page_to_log_in_shows_hostile_text_as_text(
+    infiltrated: House, visitor: Visitor
+) -> None:
+    visitor.expected = [REFUSED, r"status of 4(00|29)"]
+    page = visitor.context.new_page()
+    for text in TEXTS.values():
+        given = quote(text.encode("utf-8", "replace")[:100], safe="")
+        page.goto(f"{infiltrated.url}/login?next=/{given}&error={given}")
+        assert page.evaluate("window.harmed") is None
+        assert page.locator("img[src=x], [onerror], [onload], script:not([src])").count() == 0
+    page.goto(f"{infiltrated.url}/login")
+    fill_in(page, TEXTS["markup"], "wrong horse")
+    expect(page.get_by_role("alert")).to_be_visible()
+    assert_unharmed(page, "/login, refused")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
+import json
 import os
 import re
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
-from urllib.parse import quote, urljoin, urlsplit
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 import pytest
 from celery import Celery
@@ -21,8 +26,11 @@ from tests.integration.watching import Console, console
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
 
 _PREFIX = "/tools/celery"
-_GUIDE = REPOSITORY / "docs" / "how-to" / "behind-nginx.md"
+_GUIDE = REPOSITORY / "docs" / "how-to" / "behind-a-proxy.md"
 _WAYS = ("kept", "cut off")  # what becomes of the prefix, in the order of the guide
+_NAME, _PASSWORD = "ada", "correct horse"
+#: Another address of this machine: nginx comes from 127.0.0.1, and only that one is trusted.
+_ELSEWHERE = "127.0.0.9"
 
 # What Debian's nginx.conf and a site would hold around the guide's lines.
 _CONFIGURATION = """\
@@ -62,9 +70,14 @@ class Hosted(NamedTuple):
 def hosted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosted]:
     nginx = need_binary("nginx", debian="nginx-light")
     directory = tmp_path_factory.mktemp("nginx")
+    data = f"--data-dir={directory / 'data'}"
+    add = [sys.executable, "-m", "celeryscope", "user", data, "add", _NAME, "--password-stdin"]
+    subprocess.run(add, input=f"{_PASSWORD}\n", text=True, check=True, timeout=30)
+    # Looking needs no login here, so that the other tests can do without.
+    options = [f"--url-prefix={_PREFIX}", "--trusted-proxies=127.0.0.1", "--anonymous-role=viewer"]
     with (
         running_redis(directory) as broker,
-        console(broker, directory, f"--url-prefix={_PREFIX}") as ours,
+        console(broker, directory, data, *options) as ours,
     ):
         # The guide's own lines, but for the port.
         port = str(urlsplit(ours.url).port)
@@ -173,6 +186,60 @@ def test_the_live_stream_comes_through_unbuffered(
     )
     told = hosted.log.read_text().splitlines()
     assert [line for line in told if "/api/v1/live?" in line][-1].endswith(" 200 gzip")
+
+
+@pytest.mark.parametrize("way", _WAYS)
+def test_people_log_in_and_out_below_the_path(way: str, hosted: Hosted, visitor: Visitor) -> None:
+    url = hosted.urls[way]
+    page = visitor.open(f"{url}/login", live=False)
+    page.locator("input[name=name]").fill(_NAME)
+    page.locator("input[name=password]").fill(_PASSWORD)
+    page.locator("input[name=password]").press("Enter")
+    expect(page).to_have_url(f"{url}/")
+    await_link(page, "live")
+    me = page.evaluate("async url => (await fetch(url)).json()", f"{url}/api/v1/me")
+    assert (me["name"], me["way"], me["role"]) == (_NAME, "password", "admin")
+    (cookie,) = (c for c in page.context.cookies() if c["httpOnly"])
+    assert cookie["path"].rstrip("/") == _PREFIX
+    # What changes something comes through as well: the page's origin is ours, and so is its proof.
+    (session,) = (s for s in _sessions(page, url) if s["current"])
+    status = page.evaluate(
+        """async ([url, csrf]) => (await fetch(url, {method: "POST", body: "{}", headers: {
+            "Content-Type": "application/json", "X-Celeryscope-CSRF": csrf}})).status""",
+        [f"{url}/api/v1/sessions/{session['id']}/revoke", me["csrf"]],
+    )
+    assert status in (200, 202)
+    me = page.evaluate("async url => (await fetch(url)).json()", f"{url}/api/v1/me")
+    assert (me["name"], me["way"]) == ("anonymous", "anonymous")
+
+
+def _sessions(page: Page, url: str) -> list[dict[str, Any]]:
+    told = page.evaluate("async url => (await fetch(url)).json()", f"{url}/api/v1/sessions")
+    listed: list[dict[str, Any]] = told["sessions"]
+    return listed
+
+
+@pytest.mark.parametrize("way", _WAYS)
+def test_a_session_knows_where_its_person_is_and_believes_only_the_proxy(
+    way: str, hosted: Hosted
+) -> None:
+    parts = urlsplit(hosted.urls[way])
+    client = http.client.HTTPConnection(parts.netloc, source_address=(_ELSEWHERE, 0), timeout=20)
+    with contextlib.closing(client):
+        form = urlencode({"name": _NAME, "password": _PASSWORD})
+        headers = {
+            "Content-Type": "application/x-www-form-urlencoded",
+            "X-Forwarded-For": "192.0.2.66",
+            "Origin": f"http://{parts.netloc}",
+        }
+        client.request("POST", f"{parts.path}/login", form, headers)
+        answer = client.getresponse()
+        answer.read()
+        assert (answer.status, answer.headers["Location"]) == (303, f"{_PREFIX}/")
+        cookie = answer.headers["Set-Cookie"].partition(";")[0]
+        client.request("GET", f"{parts.path}/api/v1/sessions", headers={"Cookie": cookie})
+        told = json.loads(client.getresponse().read())["sessions"]
+    assert [one["address"] for one in told if one["current"]] == [_ELSEWHERE]
 
 
 @pytest.mark.parametrize("way", _WAYS)

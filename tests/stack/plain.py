@@ -5,6 +5,7 @@ Nothing of the written configuration is changed but what that step changes.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -33,6 +34,7 @@ PORTS = (
     "WEBHOOK",
     "GRAFANA",
 )
+OURS = "celeryscope"
 #: What the guide's table says: the programs of images that have one of their own.
 PROGRAMS = {
     "prometheus": "prometheus",
@@ -130,8 +132,16 @@ class PlainStack(NamedTuple):
 
     def get(self, service: str, path: str, **parameters: str) -> Any:
         query = "?" + urllib.parse.urlencode(parameters) if parameters else ""
-        with urllib.request.urlopen(self.url(service, path) + query, timeout=10) as answer:
+        request = urllib.request.Request(
+            self.url(service, path) + query, headers=self.login() if service == OURS else {}
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
             return json.loads(answer.read())
+
+    def login(self) -> dict[str, str]:
+        """Give the header by which the console knows its admin."""
+        told: str = self.services[OURS]["environment"]["CELERYSCOPE_BASIC_AUTH"]
+        return {"Authorization": "Basic " + base64.b64encode(told.encode()).decode()}
 
     def query(self, query: str) -> list[dict[str, Any]]:
         """Ask Prometheus an instant query."""

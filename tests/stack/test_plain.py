@@ -150,10 +150,25 @@ def test_flower_and_celeryscope_give_the_same_metrics_under_their_jobs(story: St
             == {"celeryscope", "flower"}
         )
     )
-    with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.urlopen(story.stack.url("flower", "/api/workers"), timeout=5)
-    with refused.value as answer:
-        assert answer.code == 401
+    assert status(story.stack.url("flower", "/api/workers")) == 401
+
+
+def test_the_console_asks_people_for_a_password(story: Story) -> None:
+    for path in ("/api/workers", "/api/v1/overview", "/api/v1/live"):
+        assert status(story.stack.url("celeryscope", path)) == 401
+    for path in ("/metrics", "/-/healthy"):
+        assert status(story.stack.url("celeryscope", path)) == 200
+    workers = story.stack.get("celeryscope", "/api/v1/workers")["workers"]
+    assert SECOND in {worker["hostname"] for worker in workers}
+
+
+def status(url: str) -> int:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as refused:
+        with refused:
+            return refused.code
 
 
 def test_a_push_of_a_short_lived_job_keeps_its_own_labels(story: Story) -> None:
@@ -182,7 +197,8 @@ def test_the_links_of_an_alert_lead_to_the_console(story: Story) -> None:
     )
     link = alert["annotations"]["console_url"]
     assert link.startswith(f"http://localhost:{story.stack.ports['CELERYSCOPE']}/tasks?query=")
-    with urllib.request.urlopen(link, timeout=5) as page:
+    asked = urllib.request.Request(link, headers=story.stack.login())
+    with urllib.request.urlopen(asked, timeout=5) as page:
         assert page.status == 200
         assert b"<title>" in page.read()
     listed = link.replace("/tasks?", "/api/v1/tasks?")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import socket
 import time
 from pathlib import Path
@@ -15,16 +14,21 @@ from celeryscope.app import (
     Watch,
     _allowed_hosts,
     _console_url,
-    _Lines,
     _listen,
-    role_of,
+    anonymous_role,
+    build_door,
+    data_directory,
     serve,
 )
 from celeryscope.broker.base import QueueDepth
 from celeryscope.config.settings import Config
 from celeryscope.control.app import make_app
 from celeryscope.errors import CeleryscopeError, ConfigError, PortInUse
+from celeryscope.model.actor import Scope
 from celeryscope.model.event import Event
+from celeryscope.web.auth.door import Door
+from celeryscope.web.auth.tokens import Tokens
+from celeryscope.web.auth.users import User, Users
 
 NOW = 1_795_000_000.0
 
@@ -252,13 +256,6 @@ def test_only_our_own_names_are_answered_on_loopback_and_where_they_are_told(
     assert allowed is None if hosts is None else allowed is not None and hosts <= allowed
 
 
-def test_nothing_from_outside_can_forge_a_line_of_the_log() -> None:
-    record = logging.LogRecord(
-        "x", logging.INFO, "", 0, "task %s", ("a\n2026 ERROR\x1b[31m",), None
-    )
-    assert _Lines("%(message)s").format(record) == r"task a\n2026 ERROR\x1b[31m"
-
-
 @pytest.mark.parametrize(
     ("settings", "role"),
     [
@@ -277,4 +274,70 @@ def test_nothing_from_outside_can_forge_a_line_of_the_log() -> None:
 def test_only_who_is_on_this_machine_may_do_everything_unless_told_otherwise(
     settings: dict[str, Any], role: str
 ) -> None:
-    assert role_of(Config(broker="x", **settings)) == role
+    assert anonymous_role(Config(broker="x", **settings)) == role
+
+
+@pytest.mark.parametrize(
+    ("settings", "role"),
+    [
+        ({}, None),
+        ({"unauthenticated_api": True}, None),  # as in Flower
+        ({"anonymous_role": "viewer"}, "viewer"),
+        ({"anonymous_role": "none"}, None),
+    ],
+)
+def test_where_there_is_a_login_nobody_unknown_comes_in_unless_told_otherwise(
+    tmp_path: Path, settings: dict[str, Any], role: str | None
+) -> None:
+    config = Config(broker="x", basic_auth=(("ada", "secret"),), **settings)
+    assert build_door(config, directory=tmp_path, url="http://localhost:5555").anonymous == role
+
+
+def test_the_first_user_closes_a_console_that_runs(tmp_path: Path) -> None:
+    door = build_door(Config(broker="x"), directory=tmp_path, url="http://localhost:5555")
+    assert door.anonymous == "admin"
+    Users(tmp_path / "users.json").add(User(name="ada", role="viewer"), "correct horse")
+    closed, deadline = False, time.monotonic() + 5
+    while not closed and time.monotonic() < deadline:
+        time.sleep(0.05)  # the file is looked at once a second
+        closed = door.anonymous is None
+    assert closed
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "::", "10.0.0.7", "example.com"])
+def test_elsewhere_it_starts_only_with_a_login_or_insecure(tmp_path: Path, address: str) -> None:
+    def door(**settings: Any) -> Door:
+        config = Config(broker="x", address=address, **settings)
+        return build_door(config, directory=tmp_path, url="http://localhost:5555")
+
+    with pytest.raises(ConfigError) as caught:
+        door()
+    said = str(caught.value)
+    assert "\n    celeryscope user add admin\n" in said
+    assert "--insecure" in said
+    assert door(insecure=True).anonymous == "viewer"
+    assert door(unix_socket=Path("/run/x.sock")).anonymous == "viewer"
+    assert door(basic_auth=(("ada", "secret"),)).anonymous is None
+    Users(tmp_path / "users.json").add(User(name="ada", role="viewer"), "correct horse")
+    assert door().anonymous is None
+
+
+def test_tokens_alone_are_no_login(tmp_path: Path) -> None:
+    Tokens(tmp_path / "tokens.json").create(
+        name="ci", role="admin", scope=Scope(), owner="", expires_at=None, now=0.0
+    )
+    config = Config(broker="x", address="0.0.0.0")
+    with pytest.raises(ConfigError, match="nobody is asked for a login"):
+        build_door(config, directory=tmp_path, url=None)
+    assert build_door(Config(broker="x"), directory=tmp_path, url=None).anonymous == "admin"
+
+
+def test_a_directory_that_cannot_be_kept_in_is_said_and_refused_where_it_was_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="--data-dir"):
+        data_directory(Config(broker="x", data_dir=tmp_path / "file" / "data"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "file"))
+    assert data_directory(Config(broker="x")) is None
+    assert "not kept over a restart" in caplog.text

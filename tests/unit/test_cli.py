@@ -133,8 +133,11 @@ def test_scope_is_a_command_of_celery() -> None:
     [
         (["serve"], "celeryscope: Which broker?"),
         (["serve", "--broker=redis://a", "--port=x"], "celeryscope: --port: 'x' cannot be used."),
-        (["serve", "--broker=redis://a", "--basic_auth=u:p"], "--basic-auth: basic_auth asks for"),
-        (["serve", "--broker=redis://a", "--address=0.0.0.0"], "celeryscope: --address: on 0.0.0"),
+        (
+            ["serve", "--broker=redis://a", "--basic_auth=u"],
+            "--basic-auth: its value cannot be used",
+        ),
+        (["exporter", "--broker=redis://a", "--address=0.0.0.0"], "celeryscope: --address: on 0.0"),
         (["serve", "--broker=redis://a", "--max-task=5"], "No such option"),
         (["demo", "--rate", "0"], "0"),
     ],

@@ -1,5 +1,6 @@
 // A console without a cluster: speaks the contract with made-up data, for work on the page.
 //   npm run mock [-- --port 6200 --prefix /scope --rate 40]
+//   npm run mock -- --login      asks for a name (admin, operator, viewer, limited) and any password
 // It serves the built page too, with the policy that the real server sends. For trying what a page
 // does in trouble:  POST /mock/broker?state=disconnected · /mock/restart · /mock/silence?on=1
 import { existsSync, readFileSync } from 'node:fs';
@@ -14,6 +15,7 @@ const { values: flags } = parseArgs({
     prefix: { type: 'string', default: '' },
     rate: { type: 'string', default: '40' }, // tasks a second
     workers: { type: 'string', default: '6' },
+    login: { type: 'boolean', default: false },
     dist: { type: 'string', default: fileURLToPath(new URL('../../src/celeryscope/web/dist', import.meta.url)) },
   },
 });
@@ -23,7 +25,8 @@ const RATE = Number(flags.rate);
 const KEPT = 20_000;
 const GRAFANA = 'http://127.0.0.1:3000/grafana';
 const POLICY =
-  "default-src 'self'; style-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'self'";
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; " +
+  "worker-src 'self'; manifest-src 'self'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'";
 
 let seed = 7;
 const random = () => (seed = (seed * 1103515245 + 12345) % 2147483648) / 2147483648;
@@ -147,7 +150,7 @@ function told(task, kind) {
   if (worker) worker.counts[`task-${kind}`] = (worker.counts[`task-${kind}`] ?? 0) + 1;
 }
 
-function enter(task, state, kind) {
+function move(task, state, kind) {
   const now = clock();
   Object.assign(task, { state, state_at: now });
   task.log.push([`task-${kind}`, now, task.worker]);
@@ -161,16 +164,16 @@ function advance(task) {
     task.worker = pick(MANY ? workers.filter(({ status }) => status === 'online') : workers.slice(0, 3)).hostname;
     task.received = now;
     task.due = now + random() * 0.2;
-    enter(task, 'RECEIVED', 'received');
+    move(task, 'RECEIVED', 'received');
   } else if (task.state === 'RECEIVED') {
     if (random() < 0.01) {
       task.finished = now;
-      return enter(task, 'REVOKED', 'revoked');
+      return move(task, 'REVOKED', 'revoked');
     }
     task.started = now;
     task.wait = now - task.sent;
     task.due = now + task.mean * (0.5 + random());
-    enter(task, 'STARTED', 'started');
+    move(task, 'STARTED', 'started');
   } else if (task.state === 'STARTED') {
     const worker = workers.find(({ hostname }) => hostname === task.worker);
     worker.processed += 1;
@@ -180,19 +183,19 @@ function advance(task) {
       if (random() < 0.4) {
         task.retries += 1;
         task.due = now + 3;
-        return enter(task, 'RETRY', 'retried');
+        return move(task, 'RETRY', 'retried');
       }
       task.finished = now;
-      return enter(task, 'FAILURE', 'failed');
+      return move(task, 'FAILURE', 'failed');
     }
     task.runtime = now - task.started;
     task.result = "{'ok': True}";
     task.finished = now;
-    enter(task, 'SUCCESS', 'succeeded');
+    move(task, 'SUCCESS', 'succeeded');
   } else if (task.state === 'RETRY') {
     task.started = now;
     task.due = now + task.mean;
-    enter(task, 'STARTED', 'started');
+    move(task, 'STARTED', 'started');
   }
 }
 
@@ -552,6 +555,108 @@ async function steering(request, response, noun, id, query) {
   json(response, action);
 }
 
+// ---- who asks, who may come in, and what was done
+
+const ROLES = ['viewer', 'operator', 'admin'];
+const COOKIE = 'celeryscope-mock';
+const CSRF = 'X-Celeryscope-CSRF'.toLowerCase();
+const sessions = new Map();
+const tokens = [];
+const trail = [];
+
+function enter(name, request) {
+  const session = { id: uuid(), secret: uuid(), csrf: uuid(), name, role: ROLES.includes(name) ? name : 'viewer', way: 'password', address: '10.0.0.7', user_agent: request.headers['user-agent'] ?? '', started_at: clock(), seen_at: clock(), expires_at: clock() + 43_200 };
+  sessions.set(session.secret, session);
+  note('login', session, 'log in', { outcome: 'done' });
+  return session;
+}
+
+function sessionOf(request) {
+  const found = sessions.get(new RegExp(`${COOKIE}=([\\w-]+)`).exec(request.headers.cookie ?? '')?.[1]);
+  if (found) found.seen_at = clock();
+  return found;
+}
+
+function note(kind, by, what, more = {}) {
+  const hash = () => (uuid() + uuid()).replaceAll('-', '');
+  trail.unshift({ seq: trail.length + 1, at: clock(), kind, what, by: { name: by.name, role: by.role ?? 'admin', way: by.way ?? 'anonymous', address: '10.0.0.7', session: by.id ?? '', token: '' }, whom: null, arguments: {}, outcome: '', detail: '', action: '', prev: trail[0]?.hash ?? '0'.repeat(64), hash: hash(), ...more });
+}
+
+for (let step = 0; step < 140; step += 1) {
+  const by = { name: pick(['ada', 'grace', 'linus', 'deploy']), role: pick(ROLES), way: 'password', id: 's1' };
+  const found = pick(['revoke', 'pool_grow', 'retry', 'purge']);
+  const action = uuid();
+  const whom = found === 'pool_grow' ? { workers: ['celery@web1'], workers_left_out: 0, subjects: [], left_out: 0 } : { workers: null, workers_left_out: 0, subjects: found === 'purge' ? ['mail'] : [uuid(), uuid()], left_out: found === 'retry' ? 40 : 0 };
+  note('command', by, found, { whom, action, outcome: 'asked', arguments: { signal: 'SIGTERM', kwargs: '***' } });
+  if (step % 9 !== 5) note('outcome', by, found, { whom, action, outcome: pick(['done', 'done', 'partly', 'failed']), detail: '2 of 2 did' });
+  if (step % 11 === 3) note('login failed', { name: '\u202eroot<script>', role: '', way: 'anonymous' }, 'log in', { outcome: 'denied' });
+  if (step % 17 === 4) note('denied', { ...by, role: 'viewer' }, "POST /api/v1/control/shutdown", { outcome: 'denied' });
+}
+for (const entry of trail) entry.at = clock() - (trail[0].seq - entry.seq) * 137;
+
+function audit(response, query) {
+  const has = (text, wanted) => text.toLowerCase().includes((wanted ?? '').toLowerCase());
+  const found = trail.filter((entry) =>
+    has(JSON.stringify(entry), query.get('text')) && has(entry.by.name, query.get('who')) && has(entry.what, query.get('what')) &&
+    has(JSON.stringify(entry.whom ?? ''), query.get('whom')) && has(entry.outcome, query.get('outcome')) && has(entry.action, query.get('action')) &&
+    (query.getAll('kind').length === 0 || query.getAll('kind').includes(entry.kind)) &&
+    entry.at >= Number(query.get('since') ?? 0) && entry.at < Number(query.get('until') ?? Infinity) && entry.seq < Number(query.get('before') ?? Infinity));
+  const entries = found.slice(0, Number(query.get('limit') ?? 100));
+  json(response, { now: clock(), entries, next: entries.length < found.length ? entries.at(-1).seq : null, unreadable: 0, error: null, unwritten: 0, kept: true });
+}
+
+async function access(request, response, noun, id, query, session) {
+  const who = session ?? { name: 'anonymous', role: 'admin', way: 'anonymous', csrf: null, expires_at: null };
+  if (noun === 'me') {
+    const scope = who.name === 'limited' ? { queues: ['mail*', 'media'], tasks: ['shop.*'] } : { queues: [], tasks: [] };
+    return json(response, { name: who.name, role: who.role, way: who.way, scope, read_only: false, login: flags.login, csrf: who.csrf, expires_at: who.expires_at, can_log_out: session !== undefined });
+  }
+  const [key, verb] = (id ?? '').split('/');
+  const row = ({ secret: _, csrf: __, ...rest }) => ({ ...rest, current: rest.id === session?.id });
+  if (noun === 'sessions' && verb === 'revoke') {
+    const found = [...sessions.values()].find((other) => other.id === key);
+    if (!found) return problem(response, 404, 'not_found', 'There is no such session.');
+    sessions.delete(found.secret);
+    for (const stream of streams) stream.end();
+    return json(response, row(found));
+  }
+  if (noun === 'sessions') return json(response, { now: clock(), sessions: [...sessions.values()].map(row) });
+  if (noun === 'audit' && id === 'export') return response.writeHead(200, { 'content-type': 'application/jsonl', 'content-disposition': 'attachment; filename="celeryscope-audit.jsonl"' }).end(trail.map((entry) => JSON.stringify(entry)).join('\n'));
+  if (noun === 'audit') return audit(response, query);
+  if (verb === 'revoke') {
+    const at = tokens.findIndex((other) => other.id === key);
+    return json(response, tokens.splice(at, 1)[0]);
+  }
+  if (request.method === 'POST') {
+    const given = await body(request);
+    const token = { id: uuid().slice(0, 8), name: given.name, role: given.role, scope: { queues: given.queues, tasks: given.tasks }, owner: who.name, created_at: clock(), expires_at: given.expires_in === null ? null : clock() + given.expires_in, used_at: null, expired: false };
+    tokens.push(token);
+    note('token', who, 'token created', { whom: { workers: null, workers_left_out: 0, subjects: [given.name], left_out: 0 }, outcome: 'done' });
+    return json(response, { token, secret: `cscope_${token.id}_${uuid()}${uuid().slice(0, 7)}` }, 201);
+  }
+  json(response, { now: clock(), tokens, roles: ROLES.slice(0, ROLES.indexOf(who.role) + 1) });
+}
+
+async function login(request, response, url) {
+  const show = (error, next) => {
+    const html = readFileSync(join(DIST, 'login.html'), 'utf8')
+      .replace('<base href="/" />', `<base href="${PREFIX}/" />`)
+      .replace('<!--error-->', error && `<p class="error" role="alert">${error}</p>`)
+      .replace('<!--label-->', 'Keycloak')
+      .replace('value="__NEXT__"', `value="${next.replaceAll('&', '&amp;').replaceAll('"', '&quot;')}"`)
+      .replaceAll('__NEXT__', encodeURIComponent(next));
+    response.writeHead(error ? 401 : 200, { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': POLICY });
+    response.end(html);
+  };
+  if (request.method !== 'POST') return show('', url.searchParams.get('next') ?? `${PREFIX}/`);
+  let text = '';
+  for await (const part of request) text += part;
+  const form = new URLSearchParams(text);
+  if (form.get('password') === 'wrong') return show('The name or the password is wrong.', form.get('next') ?? '/');
+  const session = enter(form.get('name'), request);
+  response.writeHead(303, { location: form.get('next') || `${PREFIX}/`, 'set-cookie': `${COOKIE}=${session.secret}; Path=/; HttpOnly; SameSite=Lax` }).end();
+}
+
 const TYPES = { '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.woff2': 'font/woff2', '.html': 'text/html' };
 function page(response, path) {
   const file = join(DIST, normalize(path));
@@ -585,11 +690,25 @@ createServer((request, response) => {
   if (url.pathname.startsWith('/mock/')) return control(url, response);
   if (!url.pathname.startsWith(PREFIX)) return json(response, {}, 404);
   const path = url.pathname.slice(PREFIX.length);
+  const session = sessionOf(request);
+  if (path === '/login') return void login(request, response, url);
+  if (path === '/logout') {
+    sessions.delete(session?.secret);
+    for (const stream of streams) stream.end();
+    return json(response, { to: `${PREFIX}/login` });
+  }
+  const asset = extname(path) !== '' && !path.startsWith('/api/');
+  if (flags.login && !session && !asset) {
+    if (path.startsWith('/api/')) return problem(response, 401, 'not_logged_in', 'Log in first.');
+    return response.writeHead(303, { location: `${PREFIX}/login?next=${encodeURIComponent(request.url)}` }).end();
+  }
+  if (session && request.method === 'POST' && request.headers[CSRF] !== session.csrf) return problem(response, 403, 'csrf', 'The page is not ours.');
   const api = /^\/api\/v1\/([a-z.]+)(?:\/(.+))?$/.exec(path);
   if (!api) return page(response, path);
   const [, noun, key] = api;
   const id = key === undefined ? undefined : decodeURIComponent(key);
   const missing = (what) => json(response, { error: { code: 'not_found', message: `There is no ${what} ${id}.`, hint: null } }, 404);
+  if (['me', 'sessions', 'tokens', 'audit'].includes(noun)) return void access(request, response, noun, id, url.searchParams, session);
   if (['commands', 'control', 'actions', 'selections'].includes(noun)) return void steering(request, response, noun, id, url.searchParams);
   if (noun === 'live') return live(request, response, url.searchParams);
   if (noun === 'overview') return json(response, overview());

@@ -46,6 +46,8 @@ export async function pagesOf(base) {
     workers: '/workers',
     worker: `/workers/${worker}`,
     queues: '/queues',
+    access: '/access',
+    audit: '/audit',
     missing: '/tasks/there-is-no-such-task',
   };
 }

@@ -12,7 +12,7 @@ const ENTRY = 'index.html';
 const PAGE = /^src\/pages\/.+Page\.tsx$/;
 // Not there until asked for.
 const AT_A_CLICK =
-  /^src\/(components\/(shell\/KeysDialog|control\/(ControlDialog|Tray)|palette\/Palette)|pages\/(queues\/Messages|tasks\/BulkBar))\.tsx$/;
+  /^src\/(components\/(shell\/(KeysDialog|WhoMenu)|control\/(ControlDialog|Tray)|palette\/Palette)|pages\/(queues\/Messages|tasks\/(BulkBar|Drawer)|access\/TokenDialog))\.tsx$/;
 // Fetched by every page, and not in the manifest: the cut fonts, the icon, the live stream's worker.
 const ALWAYS = /^(favicon\.svg|theme\.js|assets\/geist(-mono)?-[\w-]{8}\.woff2|assets\/hub\.worker-[^/]+\.js)$/;
 

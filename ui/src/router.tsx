@@ -11,6 +11,7 @@ import {
 import { Empty, Trouble } from './components/Notice';
 import { Page } from './components/shell/Page';
 import { Shell } from './components/shell/Shell';
+import { readAuditSearch } from './lib/audit-search';
 import { readQueueSearch } from './lib/queues';
 import { readScheduleSearch } from './lib/schedules';
 import { readTaskSearch, translated } from './lib/task-query';
@@ -24,6 +25,8 @@ const WorkersPage = lazyRouteComponent(() => import('./pages/workers/WorkersPage
 const WorkerPage = lazyRouteComponent(() => import('./pages/worker/WorkerPage'), 'WorkerPage');
 const QueuesPage = lazyRouteComponent(() => import('./pages/queues/QueuesPage'), 'QueuesPage');
 const SchedulesPage = lazyRouteComponent(() => import('./pages/schedules/SchedulesPage'), 'SchedulesPage');
+const AccessPage = lazyRouteComponent(() => import('./pages/access/AccessPage'), 'AccessPage');
+const AuditPage = lazyRouteComponent(() => import('./pages/audit/AuditPage'), 'AuditPage');
 const TasksPage = lazyRouteComponent(() => import('./pages/tasks/TasksPage'), 'TasksPage');
 const TaskPage = lazyRouteComponent(() => import('./pages/task/TaskPage'), 'TaskPage');
 
@@ -31,6 +34,8 @@ const AT_A_CLICK: readonly (() => Promise<unknown>)[] = [
   () => import('./components/palette/Palette'),
   () => import('./components/control/ControlDialog'),
   () => import('./components/control/Tray'),
+  () => import('./components/shell/WhoMenu'),
+  () => import('./pages/tasks/Drawer'),
 ];
 
 export function loadAllPages(): void {
@@ -103,6 +108,15 @@ const task = createRoute({
   component: TaskPage,
 });
 
+const access = createRoute({ getParentRoute: () => root, path: '/access', component: AccessPage });
+
+const audit = createRoute({
+  getParentRoute: () => root,
+  path: '/audit',
+  validateSearch: readAuditSearch,
+  component: AuditPage,
+});
+
 // Flower's addresses, so that links in old alerts and wikis arrive.
 const flowerWorker = createRoute({
   getParentRoute: () => root,
@@ -116,7 +130,7 @@ const flowerTask = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: root.addChildren([overview, workers, worker, queues, schedules, tasks, task, flowerWorker, flowerTask]),
+  routeTree: root.addChildren([overview, workers, worker, queues, schedules, tasks, task, access, audit, flowerWorker, flowerTask]),
   basepath: new URL(document.baseURI).pathname,
   parseSearch,
   stringifySearch,

@@ -161,6 +161,8 @@ class ManagementApi:
                 "truncate": most_bytes,
             },
         )
+        if not isinstance(told, list):
+            raise BrokerUnreachable(f"{self._base}: its answer is no list of messages")
         return [entry for entry in told if isinstance(entry, dict)]
 
     def _answered(self, path: str, *, queue: str, body: Mapping[str, object] | None = None) -> Any:
@@ -195,7 +197,10 @@ class ManagementApi:
             told = answer.read(_MAX_ANSWER_BYTES + 1)
         if len(told) > _MAX_ANSWER_BYTES:
             raise ValueError("the answer is larger than we take")
-        return json.loads(told)
+        try:
+            return json.loads(told)
+        except RecursionError:
+            raise ValueError("the answer is nested too deeply") from None
 
     def _tell(self, trouble: str) -> None:
         if trouble != self._trouble:
@@ -228,18 +233,21 @@ def _reason(body: bytes) -> str:
     """Find RabbitMQ's own words in an answer that says no."""
     try:
         told = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     reason = told.get("reason") if isinstance(told, dict) else None
     return reason if isinstance(reason, str) else ""
 
 
 def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if 0 <= value <= _MOST_COUNTED else None
 
 
 # ---------------------------------------------------------------------- a look at messages
 
+_MOST_COUNTED = 2**53  # more of anything is nonsense, and no number of JavaScript's
 _FURTHEST = 100  # a look begins at the head of the queue, and takes out all it passes
 _MOST_BODY_BYTES = 16 * 1024  # a hundred of them, and their headers, come in one answer
 _PUT_BACK = (

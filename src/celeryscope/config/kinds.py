@@ -6,6 +6,7 @@ kind reads both, and raises ValueError for what it does not allow.
 
 from __future__ import annotations
 
+import ipaddress
 import itertools
 import json
 import math
@@ -146,6 +147,60 @@ def pairs() -> Kind:
         return {key: str(told) for key, told in key_values(value).items()}
 
     return Kind("KEY=VALUE", "KEY=VALUE, several separated by commas", parse)
+
+
+def chosen(*choices: str) -> Kind:
+    """What any text stands for, one of `choices` each; the text may have commas and `=` itself."""
+    of_choices = "|".join(choices)
+    pair = re.compile(rf"(.+?)=({of_choices})(?:,|\Z)", re.DOTALL)
+
+    def parse(value: Any) -> dict[str, str]:
+        if isinstance(value, Mapping):
+            if not all(told in choices for told in value.values()):
+                raise ValueError
+            return {str(key): str(told) for key, told in value.items()}
+        found = {}
+        for part in map(_said, _parts(value)):
+            end = 0
+            for match in pair.finditer(part.strip()):
+                if match.start() != end:
+                    raise ValueError
+                end = match.end()
+                found[match[1].strip()] = match[2]
+            if end != len(part.strip()):
+                raise ValueError
+        return found
+
+    said = f"VALUE={of_choices}"
+    return Kind(said, f"{said}, several separated by commas", parse)
+
+
+def logins() -> Kind:
+    """Flower's `user:password`, several separated by commas or given several times."""
+
+    def parse(value: Any) -> tuple[tuple[str, str], ...]:
+        found = []
+        for login in (login for part in _parts(value) for login in _said(part).split(",")):
+            user, colon, password = login.strip().partition(":")
+            if not (user and colon and password):
+                raise ValueError
+            found.append((user, password))
+        return tuple(found)
+
+    return Kind("USER:PASSWORD", "USER:PASSWORD, several separated by commas", parse)
+
+
+def networks() -> Kind:
+    """Networks or addresses; `unix` is the Unix socket."""
+
+    def parse(value: Any) -> tuple[str, ...]:
+        found: tuple[str, ...] = names().parse(value)
+        for network in found:
+            if network != "unix":
+                ipaddress.ip_network(network)
+        return found
+
+    return Kind("NETWORK", "networks such as 10.0.0.0/8, separated by commas, or unix", parse)
 
 
 def bounds() -> Kind:

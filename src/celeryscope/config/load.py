@@ -18,7 +18,6 @@ from celeryscope.config import files
 from celeryscope.config.files import NotPlain
 from celeryscope.config.settings import (
     BY_NAME,
-    LOGIN,
     MEANINGLESS,
     SETTINGS,
     Alias,
@@ -33,8 +32,8 @@ _CELERYS_OWN = {"broker": "CELERY_BROKER_URL", "result_backend": "CELERY_RESULT_
 # In Kubernetes a service named celeryscope or flower sets these for every pod of its namespace.
 _KUBERNETES_NAME = re.compile(r"SERVICE_(HOST|PORT)(_.*)?|PORT_\d+_(TCP|UDP|SCTP)(_.*)?")
 _KUBERNETES_PORT = re.compile(r"(tcp|udp|sctp)://")
-# Read by our build and our tests, not by the program.
-_NOT_SETTINGS = frozenset({"CELERYSCOPE_UI", "CELERYSCOPE_FLOWER"})
+# Read by our build, our tests and `celeryscope control`, not by the console.
+_NOT_SETTINGS = frozenset({"CELERYSCOPE_UI", "CELERYSCOPE_FLOWER", "CELERYSCOPE_TOKEN"})
 _DIALECT_PREFIX: Mapping[Dialect, str] = {"flower": "FLOWER_", "exporter": "CE_"}
 
 
@@ -97,7 +96,7 @@ def names_of(dialect: Dialect) -> frozenset[str]:
     names = {setting.name for setting in SETTINGS if dialect in setting.same}
     names |= {a.name for setting in SETTINGS for a in setting.aliases if a.dialect == dialect}
     names |= MEANINGLESS[dialect].keys()
-    return frozenset(names | LOGIN if dialect == "flower" else names)
+    return frozenset(names)
 
 
 def _from_environment(env: Mapping[str, str], prefix: str, *, ours: bool = False) -> list[Given]:
@@ -105,7 +104,7 @@ def _from_environment(env: Mapping[str, str], prefix: str, *, ours: bool = False
     found = []
     for variable, value in env.items():
         name = variable.removeprefix(prefix).lower()
-        if not variable.startswith(prefix) or (ours and name not in BY_NAME.keys() | LOGIN):
+        if not variable.startswith(prefix) or (ours and name not in BY_NAME):
             continue
         if name == "port" and _KUBERNETES_PORT.match(value):
             continue
@@ -131,6 +130,7 @@ class _Reading:
         self.notices: list[str] = []
         self.warnings: list[str] = []
         self.meaningless: dict[str, str] = {}
+        self.aliases: set[str] = set()  # of the tool's names, those that gave a value
 
     def layer(self, layer: Iterable[Given]) -> None:
         """Take the values of one source; what a source before it gave stays."""
@@ -146,6 +146,8 @@ class _Reading:
             value = _converted(given, setting, alias)
             if value is None:
                 continue
+            if alias is not None:
+                self.aliases.add(alias.name)
             if alias is not None and alias.decides:
                 decided[setting.name] = (value, given.origin)
                 continue
@@ -176,7 +178,7 @@ class _Reading:
         names = [setting.env for setting in SETTINGS]
         for variable in sorted(env):
             name = variable.removeprefix("CELERYSCOPE_")
-            known = variable in _NOT_SETTINGS or name.lower() in BY_NAME.keys() | LOGIN
+            known = variable in _NOT_SETTINGS or name.lower() in BY_NAME
             if name == variable or known or _KUBERNETES_NAME.fullmatch(name):
                 continue
             self.warnings.append(_unknown("environment variable", variable, names))
@@ -187,6 +189,9 @@ class _Reading:
             for setting in SETTINGS
             if setting.exporter_default is not None
         }
+        if "auth" in self.aliases and "gitlab_auth_allowed_groups" not in self.aliases:
+            # As in Flower, where there are no roles. Where it asks for a group, too, that gives one.
+            self.values.setdefault("oidc_default_role", "admin")
         config = Config(**{**defaults, **self.values})
         _check(config, self.command, self.origins)
         if self.meaningless:
@@ -202,10 +207,6 @@ class _Reading:
     def _target(self, given: Given) -> tuple[Setting, Alias | None] | None:
         """The setting that is meant; None when the value has no effect here."""
         name = given.name
-        if name in LOGIN:
-            if given.value not in (None, "", [], (), False):
-                raise _no_login(given)
-            return None
         if name in BY_NAME:
             setting = BY_NAME[name]
             if self.command in setting.commands or self.command == "demo":
@@ -223,7 +224,7 @@ class _Reading:
 
     def _names(self) -> frozenset[str]:
         of_dialect = names_of(self.dialect) if self.dialect else frozenset()
-        return frozenset(BY_NAME) | of_dialect | LOGIN
+        return frozenset(BY_NAME) | of_dialect
 
 
 def _converted(given: Given, setting: Setting, alias: Alias | None) -> Any:
@@ -260,14 +261,6 @@ def _not_plain(given: Given, setting: Setting) -> ConfigError:
     )
 
 
-def _no_login(given: Given) -> ConfigError:
-    return ConfigError(
-        f"{given.origin}: {given.name} asks for a login, and Celeryscope has none yet. It does "
-        "not start, because it would stand open. Take the option out, and put a proxy that asks "
-        "for the login in front of 127.0.0.1."
-    )
-
-
 def _unknown(what: str, name: str, names: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, list(names), n=1)
     return f"There is no {what} {name}." + (f" Is {near[0]} meant?" if near else "")
@@ -294,10 +287,38 @@ def _check(config: Config, command: Command, origins: Mapping[str, str]) -> None
         raise ConfigError("HTTPS needs both: --certfile and --keyfile")
     if config.broker_key and not config.broker_cert:
         raise ConfigError("--broker-key is the key of a certificate: give --broker-cert too")
-    if not (config.unix_socket or config.insecure or is_loopback(config.address)):
+    oidc = config.oidc_provider or config.oidc_issuer
+    if oidc and not config.oidc_client_id:
+        raise ConfigError(
+            f"The provider {oidc} knows this console by an id: say it with --oidc-client-id"
+        )
+    for name in ("oidc_client_id", "oidc_emails", "oidc_client_secret", "oidc_redirect_uri"):
+        if getattr(config, name) and not oidc:
+            raise ConfigError(
+                f"{origins[name]} asks for a login with a provider, and none is named: "
+                "--oidc-issuer https://…, or Flower's --auth-provider"
+            )
+    if oidc and not (config.oidc_roles or config.oidc_default_role):
+        raise ConfigError(
+            "Nobody could come in by the provider: no group has a role. Say which do, as "
+            "--oidc-roles ops=admin, or what everybody is: --oidc-default-role viewer"
+        )
+    if config.proxy_user_header and not config.trusted_proxies:
+        raise ConfigError(
+            "--proxy-user-header needs --trusted-proxies: anybody could send that header"
+        )
+    if config.proxy_user_header and not (config.proxy_roles or config.proxy_default_role):
+        raise ConfigError(
+            "Nobody could come in by the proxy: no group has a role. Say what everybody is that it "
+            "names: --proxy-default-role viewer"
+        )
+    if config.proxy_roles and not config.proxy_role_header:
+        raise ConfigError("--proxy-roles are looked for in a header: --proxy-role-header NAME")
+    if command == "exporter" and not (
+        config.unix_socket or config.insecure or is_loopback(config.address)
+    ):
         origin = origins.get("address", "--address")
         raise ConfigError(
-            f"{origin}: on {config.address} other machines reach it, and there is no login yet. "
-            "Listen on 127.0.0.1 behind a proxy that asks for one, or say --insecure to let "
-            "everybody in who reaches it."
+            f"{origin}: on {config.address} other machines reach it, and the exporter has no login. "
+            "Say --insecure to let everybody in who reaches it."
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from celeryscope.config.settings import GROUPS, LOGIN, MEANINGLESS, SETTINGS, Dialect, Setting
+from celeryscope.config.settings import GROUPS, MEANINGLESS, SETTINGS, Dialect, Setting
 
 HEAD = """\
 # Settings
@@ -40,10 +40,6 @@ EXPORTER = """\
 `CE_…` variables.
 """
 
-LOGIN_TEXT = """\
-Celeryscope has no login yet. With {names} it does not start, because it would stand open.
-"""
-
 
 def page() -> str:
     """The whole page, as Markdown."""
@@ -51,8 +47,7 @@ def page() -> str:
     for group in GROUPS:
         rows = "".join(_row(setting) for setting in SETTINGS if setting.group == group)
         parts.append(f"## {group}\n\n{COLUMNS}{rows}")
-    login = LOGIN_TEXT.format(names=_listed(sorted(LOGIN)))
-    parts += [FLOWER + "\n" + _dialect("flower") + "\n" + login]
+    parts += [FLOWER + "\n" + _dialect("flower")]
     parts += [EXPORTER + "\n" + _dialect("exporter")]
     return "\n".join(parts)
 

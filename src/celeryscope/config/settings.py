@@ -135,8 +135,38 @@ def _tornado_level(value: Any) -> str:
     return "error" if told in {"none", "critical", "fatal"} else told
 
 
-def _admin(value: Any) -> str | None:
-    return "admin" if kinds.on_off().parse(value) else None
+def _provider(value: Any) -> str:
+    """Know Flower's handlers by their names, as `flower.views.auth.GoogleAuth2LoginHandler`."""
+    handler = str(value).rpartition(".")[2].lower()
+    for provider in ("google", "github", "gitlab", "okta"):
+        if handler.startswith(provider):
+            return provider
+    raise ValueError
+
+
+def _emails(value: Any) -> list[str] | None:
+    """Read Flower's `auth`: addresses between |, or one with a wildcard `.*` before its @."""
+    pattern = str(value)
+    if not pattern:
+        return None
+    if "|" in pattern and "*" not in pattern:
+        return [re.escape(address) for address in pattern.split("|")]
+    if pattern.count("*") > 1 or "|" in pattern or "*" in pattern.rpartition("@")[2]:
+        raise ValueError
+    return [re.escape(pattern).replace(r"\.\*", r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\-]*")]
+
+
+def _https(value: Any) -> str:
+    return f"https://{value}"
+
+
+def _okta_issuer(value: Any) -> str:
+    """Okta's base URL ends where its authorization server's own paths begin."""
+    return str(value).rstrip("/").removesuffix("/v1").removesuffix("/oauth2") or str(value)
+
+
+def _admins(value: Any) -> dict[str, str]:
+    return dict.fromkeys(kinds.names().parse(value), "admin")
 
 
 def _typed_pairs(value: Any) -> dict[str, Any]:
@@ -155,13 +185,16 @@ def _typed(value: Any) -> Any:
     return getattr(ssl, name) if name in ssl.VerifyMode.__members__ else value
 
 
+ROLES = ("viewer", "operator", "admin")
+
 PAGE = "Where it listens"
 BROKER = "Broker"
 WORKERS = "Workers and queues"
 MEMORY = "What it keeps"
 METRICS = "Metrics"
 PROGRAM = "Program"
-GROUPS = (BROKER, PAGE, WORKERS, MEMORY, METRICS, PROGRAM)
+ACCESS = "Who may come in"
+GROUPS = (BROKER, PAGE, ACCESS, WORKERS, MEMORY, METRICS, PROGRAM)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -191,6 +224,7 @@ class Config:
         BROKER,
         "Celery's broker_use_ssl; the four settings below are shorter.",
         aliases=(Alias("broker_ssl_option", "exporter", _typed_pairs, "KEY=VALUE"),),
+        secret=True,  # the key's password may be in it
     )
     broker_ca: Path | None = _setting(
         None,
@@ -253,7 +287,7 @@ class Config:
         "127.0.0.1",
         kinds.text("ADDRESS", pattern=".+", allowed="an address"),
         PAGE,
-        "Address to listen on. One that other machines reach needs --insecure.",
+        "Address to listen on. One that other machines reach needs a login, or --insecure.",
         same=("flower",),
         aliases=(Alias("host", "exporter"),),
     )
@@ -294,27 +328,6 @@ class Config:
         "A Grafana that has Celeryscope's dashboards; the page links to them.",
         commands=CONSOLE,
     )
-    insecure: bool = _setting(
-        False, kinds.on_off(), PAGE, "Listen where other machines reach it, with no login."
-    )
-    read_only: bool = _setting(
-        False,
-        kinds.on_off(),
-        PAGE,
-        "Refuse everything that changes something, whoever asks.",
-        same=("flower",),
-        commands=CONSOLE,
-    )
-    anonymous_role: str = _setting(
-        "",
-        kinds.choice("viewer", "operator", "admin"),
-        PAGE,
-        "What everybody who reaches it may do: viewer sees, operator steers tasks and queues, admin "
-        "everything. Left out it is admin on loopback, else viewer; viewer also where "
-        "allowed_hosts, external_url, url_prefix or unix_socket tell of a proxy.",
-        aliases=(Alias("unauthenticated_api", "flower", _admin, "on: admin", decides=True),),
-        commands=CONSOLE,
-    )
     allowed_hosts: tuple[str, ...] = _setting(
         (),
         kinds.names("HOST"),
@@ -331,6 +344,251 @@ class Config:
     )
     ca_certs: Path | None = _setting(
         None, kinds.path(), PAGE, "File of certificate authorities for HTTPS.", same=("flower",)
+    )
+
+    # ---- who may come in
+    insecure: bool = _setting(
+        False, kinds.on_off(), ACCESS, "Listen where other machines reach it, with no login."
+    )
+    read_only: bool = _setting(
+        False,
+        kinds.on_off(),
+        ACCESS,
+        "Refuse everything that changes something, whoever asks.",
+        same=("flower",),
+        commands=CONSOLE,
+    )
+    anonymous_role: str = _setting(
+        "",
+        kinds.choice("none", *ROLES),
+        ACCESS,
+        "What somebody may do who has not logged in: viewer sees, operator steers tasks and queues, "
+        "admin everything. Left out it is none where there is a login; else admin on loopback, and "
+        "viewer on other addresses and where allowed_hosts, external_url, url_prefix or unix_socket "
+        "tell of a proxy.",
+        commands=CONSOLE,
+    )
+    unauthenticated_api: bool = _setting(
+        False,
+        kinds.on_off(),
+        ACCESS,
+        "Flower's FLOWER_UNAUTHENTICATED_API: where there is no login, and anonymous_role is left "
+        "out, everybody who reaches it is admin.",
+        same=("flower",),
+        commands=CONSOLE,
+    )
+    metrics_access: str = _setting(
+        "open",
+        kinds.choice("open", "login"),
+        ACCESS,
+        "Who may read /metrics where there is a login: everybody, or those who show a user or a "
+        "token.",
+        commands=CONSOLE,
+    )
+    health_access: str = _setting(
+        "open",
+        kinds.choice("open", "login"),
+        ACCESS,
+        "Who may read the health answers where there is a login.",
+        commands=CONSOLE,
+    )
+    users_file: Path | None = _setting(
+        None,
+        kinds.path(),
+        ACCESS,
+        "File of users, which `celeryscope user` writes; users.json in the data directory when "
+        "left out.",
+        commands=CONSOLE,
+    )
+    basic_auth: tuple[tuple[str, str], ...] = _setting(
+        (),
+        kinds.logins(),
+        ACCESS,
+        "A user and the password, in clear; the file of users keeps them better.",
+        multiple=True,
+        same=("flower",),
+        secret=True,
+        commands=CONSOLE,
+    )
+    basic_auth_role: str = _setting(
+        "admin",
+        kinds.choice(*ROLES),
+        ACCESS,
+        "The role of the users of basic_auth.",
+        commands=CONSOLE,
+    )
+    cookie_secret: str = _setting(
+        "",
+        kinds.text("SECRET", pattern=r".{16,}", allowed="at least 16 characters"),
+        ACCESS,
+        "What session cookies are signed with; made at random, and kept in the data directory, "
+        "when left out.",
+        same=("flower",),
+        secret=True,
+        commands=CONSOLE,
+    )
+    session_idle: float = _setting(
+        43_200.0,
+        kinds.seconds(),
+        ACCESS,
+        "A session ends when nothing was asked for so long.",
+        unit="seconds",
+        commands=CONSOLE,
+    )
+    session_lifetime: float = _setting(
+        604_800.0,
+        kinds.seconds(),
+        ACCESS,
+        "A session ends so long after its login, used or not.",
+        unit="seconds",
+        commands=CONSOLE,
+    )
+    oidc_provider: str = _setting(
+        "",
+        kinds.choice("google", "github", "gitlab", "okta"),
+        ACCESS,
+        "A provider whose issuer and ways are known; any other is told by oidc_issuer alone.",
+        aliases=(Alias("auth_provider", "flower", _provider, "the name of Flower's handler"),),
+        commands=CONSOLE,
+    )
+    oidc_issuer: str = _setting(
+        "",
+        kinds.web_address(),
+        ACCESS,
+        "The OpenID Connect provider, as its discovery document names itself.",
+        aliases=(
+            Alias("oauth2_okta_base_url", "flower", _okta_issuer),
+            Alias("gitlab_oauth_domain", "flower", _https, "a host name"),
+            Alias("github_oauth_domain", "flower", _https, "a host name"),
+        ),
+        commands=CONSOLE,
+    )
+    oidc_client_id: str = _setting(
+        "",
+        kinds.text("ID"),
+        ACCESS,
+        "The id that the provider gave this console.",
+        aliases=(Alias("oauth2_key", "flower"),),
+        commands=CONSOLE,
+    )
+    oidc_client_secret: str = _setting(
+        "",
+        kinds.text("SECRET"),
+        ACCESS,
+        "The secret that the provider gave with it; none for a public client.",
+        aliases=(Alias("oauth2_secret", "flower"),),
+        secret=True,
+        commands=CONSOLE,
+    )
+    oidc_redirect_uri: str = _setting(
+        "",
+        kinds.text("URL", pattern=r"https?://\S+", allowed="an http:// or https:// URL"),
+        ACCESS,
+        "Where the provider sends people back to: this console's /login/callback. Made from "
+        "external_url, or from the address it listens on, when left out.",
+        aliases=(Alias("oauth2_redirect_uri", "flower"),),
+        commands=CONSOLE,
+    )
+    oidc_scopes: str = _setting(
+        "openid profile email",
+        kinds.text("SCOPES", pattern=r"[\x21-\x7e]+( [\x21-\x7e]+)*", allowed="words"),
+        ACCESS,
+        "What is asked of the provider.",
+        commands=CONSOLE,
+    )
+    oidc_name_claim: str = _setting(
+        "",
+        kinds.text("CLAIM"),
+        ACCESS,
+        "The claim that names the person; email, else preferred_username, else sub when left out.",
+        commands=CONSOLE,
+    )
+    oidc_role_claim: str = _setting(
+        "groups",
+        kinds.text("CLAIM", pattern=".+", allowed="a name"),
+        ACCESS,
+        "The claim with groups or roles; realm_access.roles is one inside another.",
+        commands=CONSOLE,
+    )
+    oidc_roles: Mapping[str, str] = _setting(
+        {},
+        kinds.chosen(*ROLES),
+        ACCESS,
+        "What a value of that claim gives, as ops=admin; the highest of several counts.",
+        multiple=True,
+        aliases=(Alias("gitlab_auth_allowed_groups", "flower", _admins, "groups"),),
+        commands=CONSOLE,
+    )
+    oidc_default_role: str = _setting(
+        "",
+        kinds.choice(*ROLES),
+        ACCESS,
+        "The role of those that no value of the claim gives one; left out, they stay outside.",
+        commands=CONSOLE,
+    )
+    oidc_emails: tuple[re.Pattern[str], ...] = _setting(
+        (),
+        kinds.patterns(),
+        ACCESS,
+        "Only people whose verified e-mail address, as a whole, matches one of these come in.",
+        multiple=True,
+        aliases=(Alias("auth", "flower", _emails, "as Flower reads it; they are admins"),),
+        commands=CONSOLE,
+    )
+    gitlab_min_access_level: int = _setting(
+        20,
+        kinds.whole(0, 60),
+        ACCESS,
+        "With oidc_provider gitlab: the least access level that somebody needs in a group for it to "
+        "count; 20 is Reporter, 30 Developer.",
+        same=("flower",),
+        commands=CONSOLE,
+    )
+    oidc_label: str = _setting(
+        "",
+        kinds.text("NAME"),
+        ACCESS,
+        "What the login page calls the provider.",
+        commands=CONSOLE,
+    )
+    trusted_proxies: tuple[str, ...] = _setting(
+        (),
+        kinds.networks(),
+        ACCESS,
+        "Networks, such as 10.0.0.0/8, of proxies whose X-Forwarded-For, X-Forwarded-Proto and "
+        "user header are believed; unix is the Unix socket.",
+        multiple=True,
+        commands=CONSOLE,
+    )
+    proxy_user_header: str = _setting(
+        "",
+        kinds.text("HEADER", pattern=r"[A-Za-z0-9-]+", allowed="the name of a header"),
+        ACCESS,
+        "The header in which a trusted proxy names who is logged in, such as X-Forwarded-User.",
+        commands=CONSOLE,
+    )
+    proxy_role_header: str = _setting(
+        "",
+        kinds.text("HEADER", pattern=r"[A-Za-z0-9-]+", allowed="the name of a header"),
+        ACCESS,
+        "The header in which it tells that person's groups or roles, separated by commas.",
+        commands=CONSOLE,
+    )
+    proxy_roles: Mapping[str, str] = _setting(
+        {},
+        kinds.chosen(*ROLES),
+        ACCESS,
+        "What a value of that header gives, as ops=admin; the highest of several counts.",
+        multiple=True,
+        commands=CONSOLE,
+    )
+    proxy_default_role: str = _setting(
+        "",
+        kinds.choice(*ROLES),
+        ACCESS,
+        "The role of those whom the proxy names and no value gives one; left out, they stay "
+        "outside.",
+        commands=CONSOLE,
     )
 
     # ---- workers and queues
@@ -521,7 +779,8 @@ class Config:
         None,
         kinds.path(),
         PROGRAM,
-        "Directory for what outlives a restart. Nothing is kept in it yet.",
+        "Directory for what outlives a restart: users, tokens, sessions and the audit trail. Left "
+        "out it is celeryscope in $XDG_DATA_HOME or ~/.local/share.",
         commands=CONSOLE,
     )
     log_level: str = _setting(
@@ -534,6 +793,13 @@ class Config:
             Alias("debug", "flower", _debug, "on: debug", decides=True),
             Alias("logging", "flower", _tornado_level),
         ),
+    )
+
+    log_format: str = _setting(
+        "text",
+        kinds.choice("text", "json"),
+        PROGRAM,
+        "How a line of the log is written: for people, or a JSON object.",
     )
 
     def broker_tls(self) -> dict[str, Any] | bool | None:
@@ -573,7 +839,6 @@ BY_NAME: Mapping[str, Setting] = {setting.name: setting for setting in SETTINGS}
 MEANINGLESS: Mapping[Dialect, Mapping[str, str]] = {
     "flower": {
         "auto_refresh": "",
-        "cookie_secret": "",
         "db": "",
         "format_task": "use mask to hide what tasks carry",
         "log_file_max_size": "",
@@ -600,10 +865,6 @@ MEANINGLESS: Mapping[Dialect, Mapping[str, str]] = {
         "worker_timeout": "a worker is up by its heartbeats, as Celery itself decides",
     },
 }
-# Flower's options that ask for a login. To go on without one would open what was closed.
-LOGIN = frozenset(
-    {"auth", "auth_provider", "basic_auth"} | {"oauth2_key", "oauth2_redirect_uri", "oauth2_secret"}
-)
 
 
 def masker(patterns: tuple[re.Pattern[str], ...]) -> Callable[[str], str] | None:

@@ -37,7 +37,8 @@ class Refused(CeleryscopeError):
 class Client:
     """Speaks with the console at `url`, prefix and all."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, token: str = "") -> None:
+        self._token = token
         self._base = url.rstrip("/") + "/api/v1"
         self._url = url
 
@@ -62,6 +63,9 @@ class Client:
             data=None if body is None else json.dumps(body).encode(),
             headers={"Content-Type": "application/json"} if body is not None else {},
         )
+        if self._token:
+            # Unredirected: another host must not get it.
+            request.add_unredirected_header("Authorization", f"Bearer {self._token}")
         try:
             with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:
                 told = json.load(answer)
@@ -81,6 +85,8 @@ class Client:
     def _refused(self, status: int, body: bytes) -> Refused:
         try:
             problem = json.loads(body)["error"]
+            if status == 401 and not self._token:
+                problem["hint"] = "Show an API token: CELERYSCOPE_TOKEN=… or --token-file FILE"
             return Refused(problem["message"], hint=problem["hint"] or "", status=status)
         except (ValueError, KeyError, TypeError):
             told = plain(body.decode("utf-8", "replace").strip())[:400]

@@ -18,12 +18,12 @@ from typing import Any, Final, Literal
 import msgspec
 
 from celeryscope.errors import BadArgument, NotFound
+from celeryscope.model.actor import Role
 
 Kind = Literal[
     "text", "texts", "integer", "number", "boolean", "signal", "rate", "stamps", "options",
     "args", "kwargs", "time",
 ]  # fmt: skip
-Role = Literal["viewer", "operator", "admin"]
 Subject = Literal["worker", "task id", "task name", "queue", "schedule"]
 #: Who does it: the workers, when asked by remote control, or the console itself.
 Runs = Literal["workers", "here"]

@@ -369,7 +369,11 @@ def _fits(command: str, answer: Any) -> bool:
         return False
     if command == "registered":
         return all(isinstance(name, str) for name in answer)
-    return command != "active_queues" or all(isinstance(queue, dict) for queue in answer)
+    return command != "active_queues" or all(map(_is_queue, answer))
+
+
+def _is_queue(told: Any) -> bool:
+    return isinstance(told, dict) and isinstance(told.get("name"), str)
 
 
 def _answer(

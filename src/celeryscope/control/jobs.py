@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import Counter, OrderedDict, deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
@@ -28,6 +28,7 @@ from celeryscope.control.commands import FIRST_EPOCH, Command
 from celeryscope.control.effects import Sight
 from celeryscope.control.results import Results
 from celeryscope.control.sending import Lost, Refused, Sender
+from celeryscope.control.shelf import Shelf
 from celeryscope.errors import CeleryscopeError, NotFound, NotPossible, Unavailable
 from celeryscope.model.schedule import Entry
 from celeryscope.model.task import PENDING, Task
@@ -320,11 +321,10 @@ class Jobs:
         self._sight = sight or Sight()
         self._send_seconds = send_seconds
         self._confirm = confirm_seconds
-        self._max_running = max_running
-        self._max_kept = max_kept
-        self._on_change = on_change
         self._clock = clock
-        self._jobs: OrderedDict[str, Job] = OrderedDict()
+        self._shelf = Shelf[Job](
+            "jobs", max_running=max_running, max_kept=max_kept, on_change=on_change
+        )
         self._wake = threading.Condition()
         self._new: deque[Job] = deque()
         self._next_look: dict[str, float] = {}  # job -> when the backend is asked again
@@ -372,33 +372,18 @@ class Jobs:
         with self._wake:
             if self._stopping:
                 raise Unavailable(_STOPPED)
-            running = sum(not kept.over for kept in self._jobs.values())
-            if running >= self._max_running:
-                raise Unavailable(
-                    f"{running} jobs are on their way already.",
-                    hint="Wait until one of them is over, or stop one.",
-                )
-            self._jobs[job.id] = job
-            if len(self._jobs) > self._max_kept:
-                oldest = next((kept for kept in self._jobs.values() if kept.over), None)
-                if oldest is not None:
-                    del self._jobs[oldest.id]
+            self._shelf.add(job)
             self._new.append(job)
             self._wake.notify_all()
         return job
 
     def get(self, ident: str) -> Job:
         """Give the job of that id; raise `NotFound` when it is not kept (any more)."""
-        with self._wake:
-            job = self._jobs.get(ident)
-        if job is None:
-            raise NotFound("action", ident[:100])
-        return job
+        return self._shelf.get(ident)
 
     def actions(self) -> list[Job]:
         """Give the jobs that are kept, the newest first."""
-        with self._wake:
-            return list(reversed(self._jobs.values()))
+        return self._shelf.all()
 
     # ------------------------------------------------------------------ before it begins
 
@@ -451,7 +436,7 @@ class Jobs:
             except Exception as error:
                 logger.exception("a job could not be done")
                 job.fail(f"It went wrong here: {type(error).__name__}.")
-            self._tell(job)
+            self._shelf.tell(job)
 
     def _do(self, job: Job) -> None:
         do = _DOERS[job.command.name]
@@ -470,19 +455,12 @@ class Jobs:
                     job.put(ItemResult(subject, "asked", words, effect="cannot tell"))
                     raise
                 job.put(item)
-                self._tell(job)
+                self._shelf.tell(job)
         job.done(self._patience(job.arguments))
 
     def _patience(self, arguments: Mapping[str, Any]) -> float:
         wait: float | None = arguments.get("wait_seconds")
         return self._confirm if wait is None else wait
-
-    def _tell(self, job: Job) -> None:
-        if self._on_change is not None:
-            try:
-                self._on_change(job)
-            except Exception:
-                logger.exception("a change of a job could not be told")
 
     # ------------------------------------------------------------------ what is done
 
@@ -617,13 +595,13 @@ class Jobs:
                 before = job.sequence
                 job.look_at_the_time()
                 if job.sequence != before:
-                    self._tell(job)
+                    self._shelf.tell(job)
             self._next_look = {
                 job.id: self._next_look.get(job.id, 0.0) for job in jobs if not job.over
             }
 
     def _busy(self) -> list[Job]:
-        return [job for job in self._jobs.values() if not job.over]
+        return [job for job in self._shelf.all() if not job.over]
 
     def _look(self, job: Job) -> None:
         """Judge by events, and now and then by the result backend."""
@@ -642,7 +620,7 @@ class Jobs:
                     break
             self._next_look[job.id] = time.monotonic() + _BACKEND_SECONDS
         if job.sequence != before:
-            self._tell(job)
+            self._shelf.tell(job)
 
     def _look_into_backend(self, job: Job, subject: str, ident: str) -> bool:
         try:

@@ -15,7 +15,7 @@ import logging
 import socket
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -28,6 +28,7 @@ from celeryscope.control import mailbox
 from celeryscope.control.action import Action, Ledger, WorkerResult
 from celeryscope.control.commands import Command, find, parse, wire
 from celeryscope.control.effects import STRATEGIES, Seen, Sight, Strategy, Verdict
+from celeryscope.control.shelf import Shelf
 from celeryscope.errors import (
     BadArgument,
     NotFound,
@@ -98,13 +99,12 @@ class Remote:
         self._max_reply_bytes = max_reply_bytes
         self._max_total_bytes = max_total_bytes
         self._max_workers = max_workers
-        self._max_running = max_running
-        self._max_kept = max_kept
         self._mask = mask
-        self._on_change = on_change
         self._clock = clock
         self.refused: dict[str, int] = {}  # why a reply to nobody's ticket was not taken
-        self._actions: OrderedDict[str, Action] = OrderedDict()
+        self._shelf = Shelf[Action](
+            "commands", max_running=max_running, max_kept=max_kept, on_change=on_change
+        )
         self._wake = threading.Condition()
         self._new: deque[_Course] = deque()
         self._running: dict[str, _Course] = {}  # not over yet
@@ -165,13 +165,7 @@ class Remote:
         with self._wake:
             if self._stopping:
                 raise Unavailable(_STOPPED)
-            running = sum(not course.action.over for course in self._running.values())
-            if running >= self._max_running:
-                raise Unavailable(
-                    f"{running} commands are on their way already.",
-                    hint="Wait until one of them is over.",
-                )
-            self._keep(action)
+            self._shelf.add(action)
             self._running[action.id] = course
             self._new.append(course)
             self._wake.notify_all()
@@ -179,16 +173,11 @@ class Remote:
 
     def get(self, ident: str) -> Action:
         """Give the action of that id; raise `NotFound` when it is not kept (any more)."""
-        with self._wake:
-            action = self._actions.get(ident)
-        if action is None:
-            raise NotFound("action", ident[:100])
-        return action
+        return self._shelf.get(ident)
 
     def actions(self) -> list[Action]:
         """Give the actions that are kept, the newest first."""
-        with self._wake:
-            return list(reversed(self._actions.values()))
+        return self._shelf.all()
 
     def _named(
         self, command: Command, workers: Sequence[str] | None, known: Mapping[str, bool]
@@ -209,14 +198,6 @@ class Remote:
             if name not in known:
                 raise NotFound("worker", name[: mailbox.MAX_HOSTNAME_CHARS])
         return named
-
-    def _keep(self, action: Action) -> None:
-        """Remember an action; the oldest that is over makes room."""
-        self._actions[action.id] = action
-        if len(self._actions) > self._max_kept:
-            oldest = next((a for a in self._actions.values() if a.over), None)
-            if oldest is not None:
-                del self._actions[oldest.id]
 
     # ------------------------------------------------------------------ the thread
 
@@ -370,7 +351,7 @@ class Remote:
 
     def _has_room(self, size_bytes: int) -> bool:
         with self._wake:
-            kept = sum(action.size_bytes for action in self._actions.values())
+            kept = sum(action.size_bytes for action in self._shelf.all())
         return kept + size_bytes <= self._max_total_bytes
 
     def _refuse(self, reason: str) -> None:
@@ -434,11 +415,8 @@ class Remote:
             return list(self._running.values())
 
     def _note(self, course: _Course, change: Callable[[Ledger], None]) -> None:
-        if course.action.note(change) and self._on_change is not None:
-            try:
-                self._on_change(course.action)
-            except Exception:
-                logger.exception("a change of an action could not be told")
+        if course.action.note(change):
+            self._shelf.tell(course.action)
 
     def _fail(self, course: _Course, error: str, hint: str) -> None:
         self._note(course, partial(Ledger.failed, error=error, hint=hint, now=self._clock()))

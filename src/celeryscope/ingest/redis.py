@@ -237,8 +237,14 @@ class RedisSource:
                 f"it knows no master named {self._sentinel_master!r}",
                 hint="Check the transport option master_name.",
             )
-        host, port = (part.decode() for part in answer)
-        return Address(host, int(port))
+        try:
+            host, port = (part.decode() for part in answer)
+            return Address(host, int(port))
+        except (AttributeError, ValueError):
+            raise BrokerRefused(
+                f"it does not say where {self._sentinel_master!r} is",
+                hint="What listens there is no Sentinel.",
+            ) from None
 
     def _open(self, address: Address, tls: ssl.SSLContext | None) -> socket.socket:
         if address.path is not None:
@@ -327,7 +333,12 @@ class _Backlog:
         gets = self._reader.gets
         while len(payloads) < _SLICE_MESSAGES and (reply := gets()) is not False:
             self._unframed_bytes = 0
-            if type(reply) is list and reply[0] == b"pmessage":
+            if (
+                type(reply) is list
+                and len(reply) == 4
+                and reply[0] == b"pmessage"
+                and type(reply[3]) is bytes
+            ):
                 payloads.append(reply[3])
         if not payloads and self._unframed_bytes > max(self._limit_bytes, _TURN_BYTES):
             raise BrokerUnreachable(f"one message is larger than {self._limit_bytes} bytes")

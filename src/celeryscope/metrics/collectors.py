@@ -12,6 +12,7 @@ import resource
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -53,6 +54,20 @@ class StateView(Protocol):
     ends_unseen: int
 
     def clients_ahead(self) -> dict[str | None, float]: ...
+
+
+class WaitingView(Protocol):
+    """What we read of it to say how long messages have waited."""
+
+    @property
+    def lock(self) -> AbstractContextManager[Any]: ...
+    @property
+    def tasks(self) -> Mapping[str, Task]: ...
+    @property
+    def sent_to(self) -> Mapping[str, int]: ...
+    @property
+    def states(self) -> Mapping[str, int]: ...
+    def clients_ahead(self) -> Mapping[str | None, float]: ...
 
 
 class LossesView(Protocol):
@@ -334,7 +349,7 @@ class WaitingCollector:
 
 
 def waits_of(
-    state: StateView, depths: Mapping[str, QueueDepthView], now: float
+    state: WaitingView, depths: Mapping[str, QueueDepthView], now: float
 ) -> dict[str, float]:
     """Return how long the oldest message of each queue has waited, in seconds, where it is known."""
     depths = dict(depths)

@@ -176,7 +176,10 @@ def _aware(moment: datetime) -> datetime:
     if moment.tzinfo is not None:
         return moment
     # Without USE_TZ the database has local time.
-    return moment.astimezone()
+    try:
+        return moment.astimezone()
+    except (ValueError, OverflowError):  # at the ends of time
+        return moment.replace(tzinfo=UTC)
 
 
 def _epoch(moment: datetime) -> float:

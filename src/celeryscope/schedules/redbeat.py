@@ -139,8 +139,8 @@ def fetch(client: Any, schedule_key: str) -> tuple[list[Record], int] | None:
 def from_record(app: Any, *, name: str, due: float, definition: bytes, meta: bytes | None) -> Entry:
     """Make an entry of the JSON of a hash; `due` is its place in the sorted set."""
     try:
-        defined = json.loads(definition)
-        ran = json.loads(meta) if meta else {}
+        defined = _json(definition)
+        ran = _json(meta) if meta else {}
     except (ValueError, RecursionError):
         defined, ran = None, {}
     task = defined.get("task") if isinstance(defined, dict) else None
@@ -178,6 +178,14 @@ def from_record(app: Any, *, name: str, due: float, definition: bytes, meta: byt
         sendable=known,
         note=" ".join(filter(None, ("" if known else "Its arguments are not known.", told.note))),
     )
+
+
+def _json(text: bytes) -> Any:
+    """Read JSON; raises ValueError, also for half a character, which nobody could be sent."""
+    value = json.loads(text)
+    if b"\\u" in text:
+        json.dumps(value, ensure_ascii=False).encode()
+    return value
 
 
 def _arguments(

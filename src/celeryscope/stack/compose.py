@@ -118,23 +118,21 @@ _POSTGRES = """\
 _CONSOLE = """\
   celeryscope:
     <<: [*service, *celeryscope]
-    # There is no login yet, so it listens beyond its own machine, here the container, only when
-    # told --insecure. That is safe as long as the port below is published on 127.0.0.1 only: on
-    # a server, come through an SSH tunnel, or put a proxy with a login in front.
-    command: [celeryscope, serve, --insecure, --address=0.0.0.0, --port=5555, --data-dir=/var/lib/celeryscope]
+    command: [celeryscope, serve, --address=0.0.0.0, --port=5555, --data-dir=/var/lib/celeryscope]
     environment:
       <<: *broker
       # The name that Prometheus calls it by. Under any other than this, localhost and 127.0.0.1 it
       # refuses a request: a web page cannot point a name of its own to the published port.
       CELERYSCOPE_ALLOWED_HOSTS: celeryscope
-      # Who reaches the port below is on this machine, and may do everything. Publish it more
-      # widely, or put a proxy in front, and this must be viewer.
-      CELERYSCOPE_ANONYMOUS_ROLE: admin
+      # The page and the API ask for it; /metrics stays open for Prometheus. Others get in by
+      #   docker compose exec celeryscope celeryscope user --data-dir /var/lib/celeryscope add NAME
+      CELERYSCOPE_BASIC_AUTH: admin:${CELERYSCOPE_PASSWORD:?is not in .env}
       # Where people's browsers reach it: alerts and dashboards link there.
       CELERYSCOPE_EXTERNAL_URL: http://localhost:${PORT_CELERYSCOPE:-5555}
 %{result_backend}\
 %{grafana_url}\
     ports: ["127.0.0.1:${PORT_CELERYSCOPE:-5555}:5555"]
+    # Users, tokens, sessions and the audit trail.
     volumes: ["celeryscope-data:/var/lib/celeryscope"]
 %{extra_hosts}\
 %{depends_on}\

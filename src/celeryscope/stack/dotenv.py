@@ -15,6 +15,7 @@ PASSWORD_BYTES = 24
 SECRETS = {
     "redis": ("REDIS_PASSWORD",),
     "postgres": ("POSTGRES_PASSWORD",),
+    "celeryscope": ("CELERYSCOPE_PASSWORD",),
     "flower": ("FLOWER_PASSWORD",),
     "grafana": ("GRAFANA_PASSWORD", "GRAFANA_SECRET_KEY"),
 }

@@ -11,7 +11,7 @@ _DOCKERFILE = """\
 #
 # A wheel that lies beside this file goes before the same one of the package index:
 #
-#   pip wheel --wheel-dir . celeryscope==%{version}    # with Python %{python}, on Linux
+#   pip wheel --wheel-dir . "celeryscope[oidc]==%{version}"    # with Python %{python}, on Linux
 #
 # fetches it and all that it needs; with PIP_NO_INDEX=1 in .env the build then asks no index.
 
@@ -22,7 +22,7 @@ ARG PIP_NO_INDEX
 ARG PIP_INDEX_URL
 RUN --mount=type=bind,target=/wheels \\
     pip install --no-cache-dir --disable-pip-version-check --root-user-action ignore \\
-    --find-links /wheels "celeryscope==%{version}"
+    --find-links /wheels "celeryscope[oidc]==%{version}"
 
 # Not root. The data directory is made here, so that a new volume belongs to this user, too.
 RUN install --directory --owner 10001 --group 10001 --mode 0750 /var/lib/celeryscope

@@ -75,6 +75,7 @@ _CHANGES = {
 _ELSEWHERE = "change it in `.env`, then `docker compose up --detach`."
 _PASSWORDS = {
     "redis": f"- Redis: {_ELSEWHERE}",
+    "celeryscope": f"- Celeryscope: {_ELSEWHERE} Who is logged in by the old one is logged out.",
     "flower": f"- Flower: {_ELSEWHERE}",
     "postgres": (
         "- Postgres: `docker compose exec postgres psql -U celery -c '\\password'`, then in\n"
@@ -141,13 +142,12 @@ def after_writing(directory: Path, choice: Choice) -> str:
     services = [service for service in _ADDRESSES if service in choice]
     width = max(map(len, services))
     lines = [f"  {_title(service):{width}}  {address(service)}" for service in services]
-    login = "\nGrafana's first login is admin with GRAFANA_PASSWORD from .env.\n"
+    grafana = "; Grafana's first with GRAFANA_PASSWORD" if "grafana" in choice else ""
     return (
         f"Start it:\n\n  cd {shlex.quote(str(directory))}\n"
         "  docker compose up --detach --wait\n\n"
         + "\n".join(lines)
-        + "\n"
-        + (login if "grafana" in choice else "")
+        + f"\n\nThe login is admin with CELERYSCOPE_PASSWORD from .env{grafana}.\n"
     )
 
 
@@ -169,12 +169,13 @@ def _title(service: str) -> str:
 
 def _logins() -> dict[str, str]:
     return {
-        "grafana": "Grafana's login is `admin` with `GRAFANA_PASSWORD` from `.env`.",
+        "celeryscope": "Celeryscope's login is `admin` with `CELERYSCOPE_PASSWORD` from `.env`.",
+        "grafana": "Grafana's is `admin` with `GRAFANA_PASSWORD`.",
         "flower": "Flower's is `admin` with `FLOWER_PASSWORD`.",
-        "celeryscope": (
-            "\nCeleryscope, Prometheus, Alertmanager and Pushgateway ask for no login: do not "
-            "publish their ports\nbeyond this machine. From elsewhere come through SSH: `ssh -L "
-            "5555:localhost:5555 HOST`."
+        "prometheus": (
+            "\nPrometheus, Alertmanager and Pushgateway ask for no login: do not publish their "
+            "ports beyond this\nmachine. From elsewhere come through SSH: `ssh -L "
+            "9090:localhost:9090 HOST`."
         ),
     }
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
+import functools
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -16,16 +16,34 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import (
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
 from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 
 from celeryscope.errors import CeleryscopeError
 from celeryscope.web import activity, errors, live
-from celeryscope.web.api import console, control, flower, flower_control, openapi, schedules
+from celeryscope.web.api import (
+    access,
+    audit,
+    console,
+    control,
+    flower,
+    flower_control,
+    openapi,
+    schedules,
+)
 from celeryscope.web.api.ops import Ops
 from celeryscope.web.api.query import parse, parse_body
 from celeryscope.web.assets import Assets
+from celeryscope.web.auth.door import SAFE
+from celeryscope.web.auth.guard import Guard, actor_of
+from celeryscope.web.auth.pages import Pages
+from celeryscope.web.body import read_body
 from celeryscope.web.negotiation import respond
 from celeryscope.web.services import Services, Vitals
 
@@ -47,6 +65,10 @@ OPERATIONS: Mapping[str, console.Operation[Any]] = {
     "/actions": control.ACTIONS,
     "/actions/{id}": control.ACTION,
     "/schedules": console.Operation(schedules.schedules, console.NoQuery, control.ScheduleList),
+    "/me": access.ME,
+    "/sessions": access.SESSIONS,
+    "/tokens": access.TOKENS,
+    "/audit": audit.AUDIT,
 }
 
 #: What changes something, asked for with POST.
@@ -55,10 +77,10 @@ CHANGES: Mapping[str, control.Change[Any]] = {
     "/actions/{id}/stop": control.STOP,
     "/selections": control.SELECT,
     "/queues/{name:path}/messages": control.LOOK,
+    "/sessions/{id}/revoke": access.END_SESSION,
+    "/tokens": access.MAKE_TOKEN,
+    "/tokens/{id}/revoke": access.REVOKE_TOKEN,
 }
-
-#: The largest body that a request may have.
-MAX_BODY_BYTES = 256 * 1024
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -70,6 +92,8 @@ def build(
     assets_dir: Path,
     allowed_hosts: Collection[str] | None = None,
     external_url: str = "",
+    secure: bool = False,
+    session_lifetime_seconds: float = 604_800.0,
     hub: live.Hub | None = None,
 ) -> Application:
     """Make the whole console.
@@ -77,38 +101,43 @@ def build(
     `url_prefix` is where it appears to browsers, whether or not a proxy cuts it off.
     `allowed_hosts` are the names that a request may call us by (None: any): give
     LOOPBACK_HOSTS when listening on a loopback address, against DNS rebinding. `external_url`
-    is where people reach it, when a proxy changes the name. `hub` serves the live streams; by
-    default one with the usual pace and limits.
+    is where people reach it, when a proxy changes the name. `secure`: they come by HTTPS only. `hub` serves the live streams; by default one with
+    the usual pace and limits.
     """
     prefix = _normal(url_prefix)
     hub = hub or live.Hub(services)
     assets = Assets(assets_dir, url_prefix=prefix)
-    routes = [
-        *_ops(services),
+    guard = Guard(
+        services.door,
+        prefix=prefix,
+        secure=secure,
+        lifetime_seconds=session_lifetime_seconds,
+    )
+    route = guard.route
+    routes: list[BaseRoute] = [
+        *Pages(guard, assets).routes(),
+        *(route(path, answer) for path, answer in Ops(services).answers().items()),
         # Flower's read API
-        _flower(services, "/api/workers", flower.workers),
-        _flower(services, "/api/tasks", flower.tasks),
-        _flower(services, "/api/task/types", flower.task_types),
-        _flower(services, "/api/task/info/{task_id:path}", flower.task_info),
-        _flower(services, "/api/queues/length", flower.queue_lengths),
+        *(route(path, _flower(services, answer)) for path, answer in FLOWER_READS.items()),
         # its write API, and what its pages ask
         *(
-            _Named(path, route.bound(services, prefix), list(route.methods))
-            for path, route in flower_control.ROUTES.items()
+            route(path, asked.bound(services, prefix), asked.methods)
+            for path, asked in flower_control.ROUTES.items()
         ),
-        _Named("/workers", flower_control.workers_page(services, _page(assets))),
+        route("/workers", flower_control.workers_page(services, _page(assets))),
         # ours
+        route(errors.CONSOLE + "/live", _live(hub)),
+        route(errors.CONSOLE + "/openapi.json", _openapi(services.version, prefix)),
+        route(errors.CONSOLE + "/audit/export", _audit_export(services)),
         *(
-            _console(services, path, OPERATIONS.get(path), CHANGES.get(path))
+            _console(guard, services, path, OPERATIONS.get(path), CHANGES.get(path))
             for path in dict.fromkeys([*OPERATIONS, *CHANGES])
         ),
-        Route(errors.CONSOLE + "/live", _live(hub)),
-        Route(errors.CONSOLE + "/openapi.json", _openapi(services.version, prefix)),
         # the page, whose own router reads the path
-        *(_Named(path, _page(assets)) for path in PAGES),
+        *(route(path, _page(assets)) for path in PAGES),
         # Flower's pages
-        _Named("/worker/{name:path}", _moved(prefix, "workers", "name")),
-        _Named("/task/{name:path}", _moved(prefix, "tasks", "name")),
+        route("/worker/{name:path}", _moved(prefix, "workers", "name")),
+        route("/task/{name:path}", _moved(prefix, "tasks", "name")),
     ]
 
     @contextlib.asynccontextmanager
@@ -123,23 +152,33 @@ def build(
         url_prefix=prefix,
         allowed_hosts=allowed_hosts,
         origin=urlsplit(external_url).netloc,
+        secure=secure,
         close=hub.close,
     )
 
 
 PAGES = (
-    "/", "/workers", "/workers/{hostname:path}", "/tasks", "/tasks/{uuid:path}", "/queues",
-    "/schedules",
+    "/", "/workers/{hostname:path}", "/tasks", "/tasks/{uuid:path}", "/queues", "/schedules",
+    "/access", "/audit",
 )  # fmt: skip
+
+FLOWER_READS: Mapping[str, flower.Answer] = {
+    "/api/workers": flower.workers,
+    "/api/tasks": flower.tasks,
+    "/api/task/types": flower.task_types,
+    "/api/task/info/{task_id:path}": flower.task_info,
+    "/api/queues/length": flower.queue_lengths,
+}
 
 
 def build_exporter(
     vitals: Vitals, *, url_prefix: str = "", allowed_hosts: Collection[str] | None = None
 ) -> Application:
     """Make the application of the exporter: `/metrics` and the health answers, no more."""
-    return Application(
-        _routed(_ops(vitals)), url_prefix=_normal(url_prefix), allowed_hosts=allowed_hosts
-    )
+    routes: list[BaseRoute] = [
+        Route(path, answer) for path, answer in Ops(vitals).answers().items()
+    ]
+    return Application(_routed(routes), url_prefix=_normal(url_prefix), allowed_hosts=allowed_hosts)
 
 
 class Application:
@@ -156,11 +195,13 @@ class Application:
         url_prefix: str,
         allowed_hosts: Collection[str] | None,
         origin: str = "",
+        secure: bool = False,
         close: Callable[[], None] = lambda: None,
     ) -> None:
         self._inner = inner
         self._prefix = url_prefix
         self._hosts = None if allowed_hosts is None else {name.lower() for name in allowed_hosts}
+        self._headers = _SECURITY_HEADERS + (_HTTPS_HEADERS if secure else [])
         self._origin = origin.lower()  # host:port that people reach us at, when it is not ours
         #: End the live streams, from any thread. Call it as soon as the server is to stop:
         #: servers wait for open answers, and these have no end of their own.
@@ -176,7 +217,7 @@ class Application:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                message = {**message, "headers": [*message["headers"], *_SECURITY_HEADERS]}
+                message = {**message, "headers": self._with_ours(message["headers"])}
             await send(message)
 
         path = self._below_prefix(scope["path"])
@@ -195,6 +236,13 @@ class Application:
             if not started:
                 await answer(scope, receive, guarded_send)
 
+    def _with_ours(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """Add what keeps browsers strict; a page's own policy of what it loads stays."""
+        told = [*headers, *self._headers]
+        if any(name.lower() == b"content-security-policy" for name, _ in told):
+            return told
+        return [*told, _NOTHING_LOADED]
+
     def _below_prefix(self, path: str) -> str | None:
         """Take the prefix off unless a proxy has; None for the prefix without its slash."""
         if self._prefix and path == self._prefix:
@@ -210,15 +258,19 @@ class Application:
         """Refuse pages elsewhere: those that ask our API, and those whose name points to us."""
         headers = dict(scope["headers"])
         site = headers.get(b"sec-fetch-site")  # browsers say it, and no page can make it up
-        if site in (b"cross-site", b"same-site") and scope["path"].startswith("/api/"):
+        foreign = site in (b"cross-site", b"same-site")
+        path = self._below_prefix(scope["path"]) or ""
+        if foreign and path.startswith("/api/"):
             return PlainTextResponse(
                 "Pages of other sites may not ask this. Open the address by itself instead.\n",
                 status_code=403,
             )
         host = headers.get(b"host", b"").decode("latin-1").lower()
-        if scope["method"] not in _SAFE and not self._is_ours(headers.get(b"origin"), host):
+        origin = headers.get(b"origin")
+        asks = scope["method"] not in SAFE or path == errors.CONSOLE + "/live"
+        if asks and (foreign or not self._is_ours(origin, host)):
             return PlainTextResponse(
-                "Only pages of this console may change something here.\n", status_code=403
+                "Only pages of this console may do that here.\n", status_code=403
             )
         if self._hosts is None or not host or _without_port(host) in self._hosts:
             return None
@@ -240,12 +292,20 @@ class Application:
         return bool(where) and where in (host, self._origin)
 
 
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _SECURITY_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
 ]
+_HTTPS_HEADERS = [(b"strict-transport-security", b"max-age=31536000")]
+#: For every answer that is no page: should a browser show it, it loads nothing.
+_NOTHING_LOADED = (
+    b"content-security-policy",
+    b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+)
 
 
 def _routed(
@@ -262,54 +322,41 @@ def _routed(
 # ---------------------------------------------------------------------- routes
 
 
-class _Named(Route):
-    """A route whose last part is the name of a worker or a task: any text, also a newline."""
-
-    def __init__(self, path: str, endpoint: Endpoint, methods: list[str] | None = None) -> None:
-        super().__init__(path, endpoint, methods=methods)
-        # The `.` in Starlette's `path` stops at a newline.
-        self.path_regex = re.compile(self.path_regex.pattern, re.DOTALL)
-
-
-def _ops(vitals: Vitals) -> list[BaseRoute]:
-    ops = Ops(vitals)
-    return [
-        Route("/metrics", ops.metrics),
-        Route("/healthcheck", ops.healthcheck),
-        Route("/health", ops.health),
-        Route("/-/healthy", ops.healthy),
-        Route("/-/ready", ops.ready),
-    ]
-
-
-def _flower(services: Services, path: str, answer: flower.Answer) -> Route:
+def _flower(services: Services, answer: flower.Answer) -> Endpoint:
     def work(request: Request) -> Response:
         arguments, status = flower.Arguments(request.query_params), 200
+        seen = services.seen_by(actor_of(request))
         try:
-            told = answer(services, request.path_params, arguments)
+            told = answer(seen, request.path_params, arguments)
         except flower.SearchRefused as refused:
             told, status = {"error": str(refused)}, 400
         media_type = "application/json; charset=UTF-8"
         body = msgspec.json.encode(told)
         return respond(request, body, media_type=media_type, status=status, headers=_FRESH)
 
-    return Route(path, _in_thread(work))
+    async def endpoint(request: Request) -> Response:
+        heavy = answer is not flower.workers  # which may wait for the workers
+        return await _done(services, functools.partial(work, request), heavy=heavy)
+
+    return endpoint
 
 
 def _console(
+    guard: Guard,
     services: Services,
     path: str,
     operation: console.Operation[Any] | None,
     change: control.Change[Any] | None,
-) -> Route:
+) -> BaseRoute:
     async def endpoint(request: Request) -> Response:
+        seen = services.seen_by(actor_of(request))
         if change is not None and request.method == "POST":
-            return await _changed(services, change, request)
+            return await _changed(seen, change, request)
         assert operation is not None  # else the route has no GET
-        return await _asked(services, operation, request)
+        return await _asked(seen, operation, request)
 
     methods = ["GET"] * (operation is not None) + ["POST"] * (change is not None)
-    return _Named(errors.CONSOLE + path, endpoint, methods)
+    return guard.route(errors.CONSOLE + path, endpoint, methods)
 
 
 async def _asked(
@@ -324,7 +371,7 @@ async def _asked(
         body = msgspec.json.encode(told)
         return respond(request, body, media_type="application/json", headers=_FRESH)
 
-    return await run_in_threadpool(work)
+    return await _done(services, work, heavy=operation.heavy)
 
 
 async def _until_newer(services: Services, ident: str, query: control.ActionQuery) -> None:
@@ -337,34 +384,30 @@ async def _until_newer(services: Services, ident: str, query: control.ActionQuer
 
 
 async def _changed(services: Services, change: control.Change[Any], request: Request) -> Response:
-    given = await _body(request)
-    by = request.client.host if request.client else "unix socket"
+    given = await _json(request)
 
     def work() -> Response:
         parse(console.NoQuery, request.query_params)
-        told = change.answer(services, request.path_params, parse_body(change.body, given), by)
+        told = change.answer(services, request.path_params, parse_body(change.body, given))
         body = msgspec.json.encode(told)
         return respond(
             request, body, media_type="application/json", status=change.status, headers=_FRESH
         )
 
-    return await run_in_threadpool(work)
+    return await _done(services, work, heavy=change.heavy)
 
 
-async def _body(request: Request) -> bytes:
-    """Read the body of a request that must be JSON, and not large."""
+async def _done(services: Services, work: Callable[[], Response], *, heavy: bool) -> Response:
+    """Look, filter and encode off the event loop: with many tasks in memory it takes a while."""
+    return await (services.turns.run(work) if heavy else run_in_threadpool(work))
+
+
+async def _json(request: Request) -> bytes:
+    """Read a body that must be JSON: no form of another site can send that unasked."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise HTTPException(415, "A body of 'Content-Type: application/json' is needed.")
-    too_large = HTTPException(413, f"The body may have at most {MAX_BODY_BYTES:,} bytes.")
-    if int(request.headers.get("content-length") or 0) > MAX_BODY_BYTES:
-        raise too_large
-    given = bytearray()
-    async for chunk in request.stream():
-        given += chunk
-        if len(given) > MAX_BODY_BYTES:
-            raise too_large
-    return bytes(given)
+    return await read_body(request)
 
 
 #: How often an action is looked at while somebody waits for it to change.
@@ -372,18 +415,9 @@ _LOOK_SECONDS = 0.05
 _FRESH = {"Cache-Control": "no-store"}
 
 
-def _in_thread(work: Callable[[Request], Response]) -> Endpoint:
-    """Look, filter and encode off the event loop: with many tasks in memory it takes a while."""
-
-    async def endpoint(request: Request) -> Response:
-        return await run_in_threadpool(work, request)
-
-    return endpoint
-
-
 def _live(hub: live.Hub) -> Callable[[Request], Awaitable[Any]]:
     async def endpoint(request: Request) -> live.Stream:
-        return hub.open(parse(console.LiveQuery, request.query_params))
+        return hub.open(parse(console.LiveQuery, request.query_params), actor_of(request))
 
     return endpoint
 
@@ -394,6 +428,19 @@ def _openapi(version: str, prefix: str) -> Endpoint:
 
     async def endpoint(request: Request) -> Response:
         return respond(request, body, media_type="application/json")
+
+    return endpoint
+
+
+def _audit_export(services: Services) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        query = parse(audit.ExportQuery, request.query_params)
+        media_type, name = audit.EXPORTS[query.format]
+        return StreamingResponse(
+            audit.export(services.seen_by(actor_of(request)), query),
+            media_type=media_type,
+            headers={**_FRESH, "Content-Disposition": f'attachment; filename="{name}"'},
+        )
 
     return endpoint
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import html
 import mimetypes
@@ -23,9 +22,6 @@ _CODINGS = ((".br", "br"), (".gz", "gzip"))  # best first
 _TYPES = {".js": "text/javascript", ".svg": "image/svg+xml", ".woff2": "font/woff2"}
 _TEXTUAL = ("text/", "application/json", "application/manifest", "image/svg")
 
-_INLINE_SCRIPT = re.compile(
-    r"<script(?![^>]*\ssrc\s*=)[^>]*>(.*?)</script\s*>", re.IGNORECASE | re.DOTALL
-)
 _BASE = re.compile(r"<base\b[^>]*>", re.IGNORECASE)
 _HEAD = re.compile(r"<head\b[^>]*>", re.IGNORECASE)
 
@@ -58,16 +54,18 @@ class Assets:
         self._files = _read(directory)
         index = self._files.get("index.html")
         self._page = None if index is None else _with_base(index.body.decode(), url_prefix)
+        login = self._files.get("login.html")
+        self._login = None if login is None else _with_base(login.body.decode(), url_prefix)
 
     def page(self, request: Request, *, status: int = 200) -> Response:
         """Give the page; which one of its views it shows, the page sees from the URL."""
         if self._page is None:
             return HTMLResponse(
-                NOT_BUILT, status_code=503, headers={"Content-Security-Policy": policy("")}
+                NOT_BUILT, status_code=503, headers={"Content-Security-Policy": POLICY}
             )
         headers = {
             "Cache-Control": _ASK_FIRST,
-            "Content-Security-Policy": policy(self._page),
+            "Content-Security-Policy": POLICY,
             "ETag": _etag(self._page.encode()),
         }
         if status == 200 and _is_current(request, headers["ETag"]):
@@ -80,12 +78,18 @@ class Assets:
             headers=headers,
         )
 
+    def login(self) -> tuple[str, str] | None:
+        """Give the page to log in on, with its marks, and what it may load; None: not built."""
+        return None if self._login is None else (self._login, POLICY)
+
     def file(self, request: Request, path: str) -> Response | None:
         """Give the file of that name, in the smallest form the client takes; None without one."""
         found = self._files.get(path)
-        if found is None or path == "index.html":
+        if found is None or path in ("index.html", "login.html"):
             return None
         headers = {"Cache-Control": found.cache, "ETag": found.etag, "Vary": "Accept-Encoding"}
+        if found.media_type.startswith("text/javascript"):
+            headers["Content-Security-Policy"] = POLICY  # a worker obeys that of its own script
         if _is_current(request, found.etag):
             return Response(status_code=304, headers=headers)
         accepted = request.headers.get("accept-encoding", "")
@@ -98,19 +102,13 @@ class Assets:
         return Response(found.body, headers=headers | {"Content-Type": found.media_type})
 
 
-def policy(page: str) -> str:
-    """Say what the page may load: our own files, and the inline scripts that it was built with."""
-    inline = "".join(f" 'sha256-{_digest(script)}'" for script in _INLINE_SCRIPT.findall(page))
-    return (
-        f"default-src 'self'; script-src 'self'{inline}; "
-        # No style is written into the page: all are files, or set by scripts property by property.
-        "style-src 'self'; img-src 'self' data:; font-src 'self'; "
-        "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
-    )
-
-
-def _digest(script: str) -> str:
-    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+#: What the page may load: our own files. No script and no style is written into it: all are files,
+#: or set by scripts property by property.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "font-src 'self'; connect-src 'self'; worker-src 'self'; manifest-src 'self'; "
+    "base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+)
 
 
 def _etag(body: bytes) -> str:

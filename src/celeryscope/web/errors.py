@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -14,10 +15,14 @@ from starlette.responses import Response
 from celeryscope.errors import (
     BadArgument,
     BadQuery,
+    CsrfMissing,
     Forbidden,
     NotFound,
+    NotLoggedIn,
     NotPossible,
+    ReadOnly,
     SourceError,
+    TooMany,
     Unavailable,
 )
 
@@ -25,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 CONSOLE = "/api/v1"
 FLOWER = "/api"
+_FLOWER_READ_ONLY = "Read only mode is enabled"
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,8 +75,15 @@ def _classify(fault: Exception) -> _Told:
     if isinstance(fault, BadArgument):
         problem = Problem(code="bad_argument", message=told, parameter=fault.parameter or None)
         return _Told(400, problem, {})
+    if isinstance(fault, NotLoggedIn):
+        problem = Problem(code="not_logged_in", message=told, hint=fault.hint or None)
+        return _Told(401, problem, {})
+    if isinstance(fault, TooMany):
+        wait = str(math.ceil(fault.retry_after_seconds))
+        return _Told(429, Problem(code="too_many", message=told), {"Retry-After": wait})
     if isinstance(fault, Forbidden):
-        problem = Problem(code="forbidden", message=told, hint=fault.hint or None)
+        code = "csrf" if isinstance(fault, CsrfMissing) else "forbidden"
+        problem = Problem(code=code, message=told, hint=fault.hint or None)
         return _Told(403, problem, {})
     if isinstance(fault, NotPossible):
         problem = Problem(code="not_possible", message=told, hint=fault.hint or None)
@@ -100,6 +113,8 @@ def answer(path: str, fault: Exception) -> Response:
         media_type = "application/json"
     else:
         problem = told.problem
+        if isinstance(fault, ReadOnly) and _is_below(path, FLOWER):
+            problem = Problem(code=problem.code, message=_FLOWER_READ_ONLY)
         text = problem.message if problem.hint is None else f"{problem.message}\n{problem.hint}"
         # Flower's error bodies end without a newline, and clients compare them.
         body = (text if _is_below(path, FLOWER) else text + "\n").encode()

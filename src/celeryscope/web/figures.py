@@ -10,10 +10,13 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from contextlib import AbstractContextManager
+from copy import copy
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from celeryscope.cluster import durations
-from celeryscope.cluster.state import ClusterState, NameStats
+from celeryscope.cluster.durations import Histogram
+from celeryscope.cluster.state import NameStats
 
 STEP_SECONDS = 10.0
 _STEPS = 30  # five minutes
@@ -119,11 +122,28 @@ class Growth:
         return round((count - counts.get(key, 0)) / max(now - at, self._every), 3)
 
 
+class Measured(Protocol):
+    """What readings are taken of."""
+
+    @property
+    def lock(self) -> AbstractContextManager[Any]: ...
+    @property
+    def waits(self) -> Histogram: ...
+    @property
+    def runtimes(self) -> Histogram: ...
+    @property
+    def names(self) -> Mapping[str, NameStats]: ...
+    @property
+    def sent_to(self) -> Mapping[str, int]: ...
+    @property
+    def taken_from(self) -> Mapping[str | None, int]: ...
+
+
 class Figures:
     """All of them, for one cluster."""
 
     def __init__(self) -> None:
-        self.samples = 0
+        self._samples = [0]  # how many were taken; one list with those that stand apart
         self.latency = LatencySteps()
         self.failed = Growth(window_seconds=RECENT_SECONDS, every_seconds=STEP_SECONDS)
         self.succeeded = Growth(window_seconds=RECENT_SECONDS, every_seconds=STEP_SECONDS)
@@ -133,7 +153,13 @@ class Figures:
         self._derived: dict[str, tuple[object, Any]] = {}
         self._p95: dict[str, tuple[int, float | None]] = {}
 
-    def sample(self, now: float, state: ClusterState) -> None:
+    def apart(self) -> Figures:
+        """Give the same figures, with room of its own for what is derived from them."""
+        twin = copy(self)
+        twin._kept, twin._derived = {}, {}
+        return twin
+
+    def sample(self, now: float, state: Measured) -> None:
         """Take a reading of everything."""
         with state.lock:
             waits, runtimes = state.waits.snapshot(), state.runtimes.snapshot()
@@ -144,13 +170,13 @@ class Figures:
         self.succeeded.sample(now, {name.name: name.succeeded for name in names})
         self.sent_to.sample(now, sent)
         self.taken_from.sample(now, taken)
-        self.samples += 1
+        self._samples[0] += 1
 
     def kept(self, what: str, make: Callable[[], T], *, version: object = None) -> T:
         """Give what `make` made since the last sample, or since `version` was another."""
-        if not self.samples:
+        if not self._samples[0]:
             return make()
-        version = (self.samples, version)
+        version = (self._samples[0], version)
         known = self._kept.get(what)
         if known is None or known[0] != version:
             known = self._kept[what] = version, make()

@@ -15,16 +15,18 @@ import logging
 import secrets
 import time
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import anyio
 import msgspec
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Send
+from starlette.types import Scope as AsgiScope
 
 from celeryscope.cluster.state import MOST_RECENT
-from celeryscope.errors import BadQuery, Unavailable
+from celeryscope.errors import BadQuery, TooMany, Unavailable
 from celeryscope.model import query as language
+from celeryscope.model.actor import Actor, Scope
 from celeryscope.model.task import Task
 from celeryscope.model.worker import Worker
 from celeryscope.web.api import console
@@ -41,6 +43,9 @@ QUIET_SECONDS = 2.0  # a page hears at least this often that we are alive
 STALL_SECONDS = 30.0
 RETRY_MILLISECONDS = 2000
 MOST_CLIENTS = 200
+MOST_OF_ONE = 50  # of one person at one address; behind a proxy that tells no addresses, of all
+_STILL_SECONDS = 2.0  # how often it is looked whether somebody is still logged in
+_AGAIN_SECONDS = 5.0
 #: So many workers are looked through a second, at most; with more, each less often.
 _WORKERS_A_SECOND = 400
 _WORKERS_LATEST_SECONDS = 5.0
@@ -59,6 +64,7 @@ _MATCHING_SHARE = 0.1
 #: A view that nobody follows any more can be gone on with for so long.
 _VIEW_KEPT_SECONDS = 60.0
 _MOST_VIEWS_KEPT = 100
+_MOST_PICTURES_KEPT = 20  # of limited people, who come back
 # Longer than any client can lag behind: then nobody needs to be told that a worker is gone.
 _REMEMBER_GONE_SECONDS = 2 * (STALL_SECONDS + HIDDEN_SECONDS)
 _FAULT_PAUSE_SECONDS = 5.0
@@ -68,13 +74,21 @@ _TOPICS = {"overview": "o", "workers": "w", "grid": "g"}  # and how a frame's id
 _STEPS = ("activity", "latency")  # fields of the overview that grow by steps
 _TOKEN_BYTES = 6
 
+#: What people are limited to, and the text of a query.
+_ViewKey = tuple[Scope, str]
+
 _encode = msgspec.json.encode
 
 
 class _Client:
     """One open stream: what it wants, and how far each part of that was written."""
 
-    def __init__(self, query: console.LiveQuery, *, every_seconds: float) -> None:
+    def __init__(
+        self, query: console.LiveQuery, actor: Actor, picture: _Picture, *, every_seconds: float
+    ) -> None:
+        self.actor = actor
+        self.picture = picture
+        self.asked_at = 0.0  # loop time: when it was last asked whether they may stay
         self.topics = dict.fromkeys(sorted(set(query.topics.split(","))), 0)  # -> tick
         self.texts = list(dict.fromkeys(query.view))
         self.views: dict[str, View] = {}
@@ -87,7 +101,7 @@ class _Client:
 
     def standing(self) -> tuple[object, ...]:
         """What it wants and how far it is: the same for clients that need the same frame."""
-        return (*self.topics.items(), *self.view_ticks.items())
+        return (self.picture.number, *self.topics.items(), *self.view_ticks.items())
 
 
 class _Mark(NamedTuple):
@@ -117,32 +131,17 @@ class _Pace:
         return [name for _, name in chosen]
 
 
-class Hub:
-    """All open streams, and the one loop that looks for what changed."""
+class _Picture:
+    """The overview, the workers and the grid as people with the same limits see them."""
 
-    def __init__(
-        self,
-        services: Services,
-        *,
-        tick_seconds: float = TICK_SECONDS,
-        hidden_seconds: float = HIDDEN_SECONDS,
-        stall_seconds: float = STALL_SECONDS,
-        most_clients: int = MOST_CLIENTS,
-    ) -> None:
-        self.stall_seconds = stall_seconds
-        self.closed = False
+    def __init__(self, number: int, services: Services) -> None:
+        """`number` is 0 for the picture of everything."""
+        self.number = number
+        self.clients = 0
+        self.left_at = 0.0  # loop time, when the last client went
         self._services = services
-        self._tick_seconds = tick_seconds
-        self._hidden_seconds = hidden_seconds
-        self._most_clients = most_clients
-        self._server = secrets.token_hex(_TOKEN_BYTES)
-        self._clients: set[_Client] = set()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._ticking: asyncio.Task[None] | None = None
-        self._counting: asyncio.Task[None] | None = None
         self._tick = 0
         self._now = 0.0
-        self._frames: dict[tuple[object, ...], bytes | None] = {}
         self._overview = Feed(remember_gone_seconds=_REMEMBER_GONE_SECONDS)
         self._steps = {field: Steps() for field in _STEPS}
         self._workers = Feed(remember_gone_seconds=_REMEMBER_GONE_SECONDS)
@@ -153,144 +152,42 @@ class Hub:
         self._grid_pace = _Pace()
         self._cells: dict[str, console.Cell] = {}
         self._grid_due_at = 0.0  # loop time
-        self._views: dict[str, View] = {}  # by query text
-        self._view_number = 0
-        self._matching_due_at = 0.0  # loop time
-        self._count_due_at = 0.0  # loop time
 
-    # ------------------------------------------------------------------ clients
-
-    @property
-    def clients(self) -> int:
-        """How many streams are open."""
-        return len(self._clients)
-
-    def open(self, query: console.LiveQuery) -> Stream:
-        """Make the response that streams.
-
-        Raises BadQuery, and Unavailable when there are too many streams.
-        """
-        if self.closed:
-            raise Unavailable("Celeryscope is stopping.")
-        if len(self._clients) >= self._most_clients:
-            raise Unavailable(
-                f"There are {len(self._clients)} live pages open, and no room for more.",
-                hint="Close some, or look again later.",
-            )
-        for text in query.view:
-            if text not in self._views:
-                _check(text)
-        every = self._hidden_seconds if query.hidden else self._tick_seconds
-        return Stream(self, _Client(query, every_seconds=every))
-
-    def join(self, client: _Client) -> None:
-        """Let a client in; its first frame is ready at once."""
-        self._loop = asyncio.get_running_loop()
-        for text in client.texts:
-            view = client.views[text] = self._views.get(text) or self._new_view(text)
-            view.clients += 1
-        self._clients.add(client)
-        self._go_on(client)
-        self._look(client.topics, client.views.values())
-        self._count_next(client.views.values())
-        if self._ticking is None or self._ticking.done():
-            self._ticking = self._loop.create_task(self._run())
-
-    def _new_view(self, text: str) -> View:
-        self._view_number += 1
-        state = self._services.state
-        # Every task is asked for: what changed last is what the list begins with.
-        view = View(self._view_number, text, seen=state.task_changes)
-        if view.everything:
-            view.seen = max(state.task_changes - MOST_RECENT, 0)
-        left = [(view.left_at, text) for text, view in self._views.items() if not view.clients]
-        if len(left) > _MOST_VIEWS_KEPT:
-            del self._views[min(left)[1]]
-        self._views[text] = view
-        return view
-
-    def _go_on(self, client: _Client) -> None:
-        """Begin where another stream stopped, with those parts that it had."""
-        mark = self._read(client.resume)
-        if mark is None:
-            return
-        feeds = {"overview": self._overview, "workers": self._workers, "grid": self._grid}
-        for topic in client.topics:
-            if topic in mark.topics and feeds[topic].remembers(mark.tick):
-                client.topics[topic] = mark.tick
-        for text, view in client.views.items():
-            if view.number in mark.views and view.remembers(mark.tick):
-                client.view_ticks[text] = mark.tick
-
-    def leave(self, client: _Client) -> None:
-        """Let a client go; the last one stops the loop."""
-        if client not in self._clients:
-            return
-        self._clients.discard(client)
-        for view in client.views.values():
-            view.clients -= 1
-            view.left_at = asyncio.get_running_loop().time()
-        if not self._clients and self._ticking is not None:
-            self._ticking.cancel()
-            self._ticking = None
-
-    def close(self) -> None:
-        """End every stream, from any thread: a server that stops waits for its answers."""
-        self.closed = True
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._wake_all)
-
-    def _wake_all(self) -> None:
-        for client in self._clients:
-            client.wake.set()
-
-    def hello(self, client: _Client) -> bytes:
-        """The first event of a stream."""
-        services = self._services
-        hello = console.LiveHello(
-            server=self._server,
-            version=services.version,
-            grafana_url=services.grafana_url,
-            now=services.clock(),
-            topics=[topic for topic, tick in client.topics.items() if tick],
-            views=[text for text, tick in client.view_ticks.items() if tick],
-        )
-        return b"retry: %d\nevent: hello\ndata: %b\n\n" % (RETRY_MILLISECONDS, wire(hello))
-
-    # ------------------------------------------------------------------ the loop
-
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(self._tick_seconds)
-            now = asyncio.get_running_loop().time()
-            # One that is still being written has its wake-up to come, and is left alone.
-            due = [c for c in self._clients if c.due_at <= now and not c.wake.is_set()]
-            if not due:
-                continue
-            views = list({view.number: view for c in due for view in c.views.values()}.values())
-            try:
-                self._look(frozenset().union(*(client.topics for client in due)), views)
-                self._count_next(views)
-            except Exception:
-                logger.exception("The live stream could not look at the cluster")
-                await asyncio.sleep(_FAULT_PAUSE_SECONDS)
-                continue
-            for client in due:
-                client.wake.set()
-
-    def _look(self, topics: Iterable[str], views: Iterable[View]) -> None:
+    def look(self, topics: Collection[str], tick: int, now: float, loop_now: float) -> None:
         """Find what changed in these since they were looked at last."""
-        loop_now = asyncio.get_running_loop().time()
-        self._tick += 1
-        self._now = self._services.clock()
-        self._frames.clear()
+        self._tick, self._now = tick, now
         if "overview" in topics:
             self._look_at_overview(loop_now)
         if "workers" in topics:
             self._look_at_workers(loop_now)
         if "grid" in topics:
             self._look_at_grid(loop_now)
-        self._look_at_views(list(views), loop_now)
+
+    def remembers(self, topic: str, tick: int) -> bool:
+        """Say whether a client can be told all of a topic that changed after that tick."""
+        feeds = {"overview": self._overview, "workers": self._workers, "grid": self._grid}
+        return feeds[topic].remembers(tick)
+
+    def since(self, topics: Mapping[str, int]) -> dict[str, Any]:
+        """Give what changed in each topic after its tick."""
+        told: dict[str, Any] = {}
+        if "overview" in topics and (changed := self._changed(topics["overview"])):
+            told["overview"] = changed
+        for topic, feed in (("workers", self._workers), ("grid", self._grid)):
+            if topic not in topics:
+                continue
+            since = topics[topic]
+            rows, gone = feed.since(since), feed.gone_since(since)
+            if rows or gone or not since:
+                told[topic] = {"set": list(rows.values()), "gone": gone}
+        return told
+
+    def _changed(self, since: int) -> dict[str, msgspec.Raw]:
+        changed = self._overview.since(since)
+        for field, steps in self._steps.items():
+            if (new := steps.since(since)) is not None:
+                changed[field] = new
+        return changed
 
     def _look_at_overview(self, loop_now: float) -> None:
         overview = console.overview(self._services, {}, console.NoQuery())
@@ -368,15 +265,229 @@ class Hub:
         with self._services.state.lock:
             return dict(self._services.state.workers)
 
+
+class Hub:
+    """All open streams, and the one loop that looks for what changed."""
+
+    def __init__(
+        self,
+        services: Services,
+        *,
+        tick_seconds: float = TICK_SECONDS,
+        hidden_seconds: float = HIDDEN_SECONDS,
+        stall_seconds: float = STALL_SECONDS,
+        most_clients: int = MOST_CLIENTS,
+        most_of_one: int = MOST_OF_ONE,
+    ) -> None:
+        self.stall_seconds = stall_seconds
+        self.closed = False
+        self._services = services
+        self._tick_seconds = tick_seconds
+        self._hidden_seconds = hidden_seconds
+        self._most_clients = most_clients
+        self._most_of_one = most_of_one
+        self._server = secrets.token_hex(_TOKEN_BYTES)
+        self._clients: set[_Client] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ticking: asyncio.Task[None] | None = None
+        self._counting: asyncio.Task[None] | None = None
+        self._tick = 0
+        self._now = 0.0
+        self._frames: dict[tuple[object, ...], bytes | None] = {}
+        self._pictures: dict[Scope, _Picture] = {}  # by what people are limited to
+        self._picture_number = 0
+        self._views: dict[_ViewKey, View] = {}
+        self._view_number = 0
+        self._matching_due_at = 0.0  # loop time
+        self._count_due_at = 0.0  # loop time
+
+    # ------------------------------------------------------------------ clients
+
+    @property
+    def clients(self) -> int:
+        """How many streams are open."""
+        return len(self._clients)
+
+    def open(self, query: console.LiveQuery, actor: Actor | None = None) -> Stream:
+        """Make the response that streams to `actor`; by default to who looks at the services.
+
+        Raises BadQuery, Unavailable when there are too many streams, and TooMany when one has.
+        """
+        actor = actor or self._services.actor
+        if self.closed:
+            raise Unavailable("Celeryscope is stopping.")
+        if len(self._clients) >= self._most_clients:
+            raise Unavailable(
+                f"There are {len(self._clients)} live pages open, and no room for more.",
+                hint="Close some, or look again later.",
+            )
+        whose = (actor.name, actor.address)
+        held = sum((one.actor.name, one.actor.address) == whose for one in self._clients)
+        if held >= self._most_of_one:
+            raise TooMany(
+                f"You have {held} live pages open. Close some.", retry_after_seconds=_AGAIN_SECONDS
+            )
+        for text in query.view:
+            if (actor.scope, text) not in self._views:
+                _check(text)
+        every = self._hidden_seconds if query.hidden else self._tick_seconds
+        return Stream(self, _Client(query, actor, self._picture(actor), every_seconds=every))
+
+    def _picture(self, actor: Actor) -> _Picture:
+        """Give the picture that somebody sees."""
+        picture = self._pictures.get(actor.scope)
+        if picture is None:
+            number, services = 0, self._services
+            if actor.scope.limited:
+                self._picture_number += 1
+                number, services = self._picture_number, services.seen_by(actor)
+            picture = _Picture(number, services)
+            self._pictures[actor.scope] = picture
+            left = [
+                (one.left_at, one.number, scope)
+                for scope, one in self._pictures.items()
+                if one.number and not one.clients and one is not picture
+            ]
+            if len(left) > _MOST_PICTURES_KEPT:
+                del self._pictures[min(left)[2]]
+        return picture
+
+    def join(self, client: _Client) -> None:
+        """Let a client in; its first frame is ready at once."""
+        self._loop = asyncio.get_running_loop()
+        for text in client.texts:
+            known = self._views.get((client.actor.scope, text))
+            view = client.views[text] = known or self._new_view(client.actor.scope, text)
+            view.clients += 1
+        self._clients.add(client)
+        client.picture.clients += 1
+        self._pictures.setdefault(client.actor.scope, client.picture)
+        self._go_on(client)
+        self._look([client], client.views.values())
+        self._count_next(client.views.values())
+        if self._ticking is None or self._ticking.done():
+            self._ticking = self._loop.create_task(self._run())
+
+    def _new_view(self, scope: Scope, text: str) -> View:
+        self._view_number += 1
+        state = self._services.state
+        # Every task is asked for: what changed last is what the list begins with.
+        shown = None
+        if scope.limited:
+            shown = self._services.shares.of(self._services, scope).state.shown
+        view = View(self._view_number, text, seen=state.task_changes, shown=shown)
+        if view.everything:
+            view.seen = max(state.task_changes - MOST_RECENT, 0)
+        left = [
+            (view.left_at, view.number, key)
+            for key, view in self._views.items()
+            if not view.clients
+        ]
+        if len(left) > _MOST_VIEWS_KEPT:
+            del self._views[min(left)[2]]
+        self._views[scope, text] = view
+        return view
+
+    def _go_on(self, client: _Client) -> None:
+        """Begin where another stream stopped, with those parts that it had."""
+        mark = self._read(client)
+        if mark is None:
+            return
+        for topic in client.topics:
+            if topic in mark.topics and client.picture.remembers(topic, mark.tick):
+                client.topics[topic] = mark.tick
+        for text, view in client.views.items():
+            if view.number in mark.views and view.remembers(mark.tick):
+                client.view_ticks[text] = mark.tick
+
+    def may_stay(self, client: _Client) -> bool:
+        """Say whether a client's stream goes on: nobody has logged them out meanwhile."""
+        loop_now = asyncio.get_running_loop().time()
+        if loop_now - client.asked_at < _STILL_SECONDS:
+            return True
+        client.asked_at = loop_now
+        return self._services.door.still_in(client.actor)
+
+    def leave(self, client: _Client) -> None:
+        """Let a client go; the last one stops the loop."""
+        if client not in self._clients:
+            return
+        self._clients.discard(client)
+        client.picture.clients -= 1
+        client.picture.left_at = asyncio.get_running_loop().time()
+        for view in client.views.values():
+            view.clients -= 1
+            view.left_at = asyncio.get_running_loop().time()
+        if not self._clients and self._ticking is not None:
+            self._ticking.cancel()
+            self._ticking = None
+
+    def close(self) -> None:
+        """End every stream, from any thread: a server that stops waits for its answers."""
+        self.closed = True
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._wake_all)
+
+    def _wake_all(self) -> None:
+        for client in self._clients:
+            client.wake.set()
+
+    def hello(self, client: _Client) -> bytes:
+        """The first event of a stream."""
+        services = self._services
+        hello = console.LiveHello(
+            server=self._server,
+            version=services.version,
+            grafana_url=services.grafana_url,
+            now=services.clock(),
+            topics=[topic for topic, tick in client.topics.items() if tick],
+            views=[text for text, tick in client.view_ticks.items() if tick],
+        )
+        return b"retry: %d\nevent: hello\ndata: %b\n\n" % (RETRY_MILLISECONDS, wire(hello))
+
+    # ------------------------------------------------------------------ the loop
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(self._tick_seconds)
+            now = asyncio.get_running_loop().time()
+            # One that is still being written has its wake-up to come, and is left alone.
+            due = [c for c in self._clients if c.due_at <= now and not c.wake.is_set()]
+            if not due:
+                continue
+            views = list({view.number: view for c in due for view in c.views.values()}.values())
+            try:
+                self._look(due, views)
+                self._count_next(views)
+            except Exception:
+                logger.exception("The live stream could not look at the cluster")
+                await asyncio.sleep(_FAULT_PAUSE_SECONDS)
+                continue
+            for client in due:
+                client.wake.set()
+
+    def _look(self, clients: Iterable[_Client], views: Iterable[View]) -> None:
+        """Find what changed for these clients and in these views since the last look."""
+        loop_now = asyncio.get_running_loop().time()
+        self._tick += 1
+        self._now = self._services.clock()
+        self._frames.clear()
+        topics: dict[_Picture, set[str]] = {}
+        for client in clients:
+            topics.setdefault(client.picture, set()).update(client.topics)
+        for picture, wanted in topics.items():
+            picture.look(wanted, self._tick, self._now, loop_now)
+        self._look_at_views(list(views), loop_now)
+
     # ------------------------------------------------------------------ views
 
     def _look_at_views(self, views: list[View], loop_now: float) -> None:
         """Try what changed on each view; the longest behind first, as long as there is time."""
         state = self._services.state
         asked = {view.number for view in views}
-        for text, view in list(self._views.items()):
+        for key, view in list(self._views.items()):
             if not view.clients and loop_now - view.left_at > _VIEW_KEPT_SECONDS:
-                del self._views[text]
+                del self._views[key]
         if not views or loop_now < self._matching_due_at:
             return
         following = [v for v in self._views.values() if v.clients or v.number in asked]
@@ -469,16 +580,7 @@ class Hub:
 
     def _difference(self, client: _Client) -> bytes | None:
         """Encode what changed since the client was told last; None when nothing did."""
-        frame: dict[str, Any] = {}
-        if "overview" in client.topics and (changed := self._changed(client.topics["overview"])):
-            frame["overview"] = changed
-        for topic, feed in (("workers", self._workers), ("grid", self._grid)):
-            if topic not in client.topics:
-                continue
-            since = client.topics[topic]
-            rows, gone = feed.since(since), feed.gone_since(since)
-            if rows or gone or not since:
-                frame[topic] = {"set": list(rows.values()), "gone": gone}
+        frame = client.picture.since(client.topics)
         parts = {
             text: part
             for text, view in client.views.items()
@@ -488,26 +590,24 @@ class Hub:
             frame["views"] = parts
         return _encode({"now": msgspec.Raw(wire(self._now)), **frame}) if frame else None
 
-    def _changed(self, since: int) -> dict[str, msgspec.Raw]:
-        changed = self._overview.since(since)
-        for field, steps in self._steps.items():
-            if (new := steps.since(since)) is not None:
-                changed[field] = new
-        return changed
-
     # ------------------------------------------------------------------ the ids of frames
 
     def _mark(self, client: _Client) -> bytes:
         """Make the id of a frame: server, tick, and what the client knows up to that tick."""
         topics = "".join(_TOPICS[topic] for topic in client.topics)
         views = "-".join(str(v.number) for t, v in client.views.items() if client.view_ticks[t])
-        return f"{self._server}.{self._tick}.{topics}.{views}".encode()
+        return f"{self._whose(client)}.{self._tick}.{topics}.{views}".encode()
 
-    def _read(self, resume: str) -> _Mark | None:
-        """Read the id of a frame; None when it is not one of ours."""
-        server, _, rest = resume.partition(".")
+    def _whose(self, client: _Client) -> str:
+        """Name the server and the picture: nobody goes on where somebody with other limits was."""
+        number = client.picture.number
+        return f"{self._server}-{number}" if number else self._server
+
+    def _read(self, client: _Client) -> _Mark | None:
+        """Read the id of the frame that a client goes on from; None when it is not one of ours."""
+        whose, _, rest = client.resume.partition(".")
         parts = rest.split(".")
-        if server != self._server or len(parts) != 3:
+        if whose != self._whose(client) or len(parts) != 3:
             return None
         tick, topics, views = parts
         if not _is_number(tick) or int(tick) > self._tick:
@@ -547,7 +647,7 @@ class Stream:
         self._hub = hub
         self._client = client
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         accepted = dict(scope["headers"]).get(b"accept-encoding", b"").decode("latin-1")
         pack = _Gzip() if accepts_encoding(accepted, "gzip") else None
         if scope["method"] == "HEAD":
@@ -575,7 +675,7 @@ class Stream:
         client, hub = self._client, self._hub
         if not await writer.put(hub.hello(client)):
             return False
-        while not hub.closed:
+        while not hub.closed and hub.may_stay(client):
             frame = hub.frame(client)
             if frame is not None and not await writer.put(frame):
                 return False

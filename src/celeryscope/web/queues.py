@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from celeryscope.metrics.collectors import queue_names
-from celeryscope.web.services import Inspection, QueueDepth, Services, Trend
+from celeryscope.web.services import Services
+from celeryscope.web.sources import Inspection, QueueDepth, Trend
 
 _UNREAD = "It was not read yet."
 _NOT_ASKED = "The broker was not asked for it yet."

@@ -2,59 +2,49 @@
 
 from __future__ import annotations
 
-import json
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
-from celeryscope.control.commands import Role, find
+from celeryscope.audit.entry import Kind
+from celeryscope.control.commands import Command, find, parse
 from celeryscope.control.mailbox import cleaned
 from celeryscope.errors import Forbidden
-from celeryscope.web.services import Action, Services
-
-#: One line for everything that somebody had done.
-auditor = logging.getLogger("celeryscope.audit")
+from celeryscope.model.actor import Role
+from celeryscope.web.auth import limits
+from celeryscope.web.services import Services
+from celeryscope.web.sources import Action
 
 Mask = Callable[[str], str]
 
-_RANKS: Final[Mapping[Role, int]] = {"viewer": 0, "operator": 1, "admin": 2}
 _MOST_ITEMS = 100
 _MOST_CHARS = 16_384
-_MOST_LOGGED_CHARS = 2_000
-_MOST_LOGGED_WORKERS = 20
+#: The arguments that say what a command concerns, the first that is given counts.
+_SUBJECTS: Final = ("ids", "queue", "task_name", "entry")
 
 
-def allows(services: Services, role: Role) -> bool:
-    """Say whether those who reach us may do what needs at least `role`."""
-    if services.read_only and role != "viewer":
+def allows(services: Services, command: Command) -> bool:
+    """Say whether who asks may send a command, with some arguments at least."""
+    if services.door.read_only and command.role != "viewer":
         return False
-    return _RANKS[services.role] >= _RANKS[role]
+    return services.actor.may(command.role) and limits.ever(command, services.actor.scope)
 
 
 def demand(services: Services, role: Role, doing: str) -> None:
-    """Raise `Forbidden` unless those who reach us may do what needs at least `role`.
+    """Raise `Forbidden` unless who asks may do what needs at least `role`, and write that down.
 
     `doing` begins the sentence that they read.
     """
-    if allows(services, role):
-        return
-    sentence = f"{doing[:1].upper()}{doing[1:]}"
-    if services.read_only:
-        raise Forbidden(
-            f"{sentence} changes something, and this console is read-only.",
-            hint="It was started with --read-only.",
-        )
-    raise Forbidden(
-        f"{sentence} needs the role '{role}'; yours is '{services.role}'.",
-        hint=f"--anonymous-role {role} gives it to everybody who reaches this console.",
-    )
+    try:
+        services.door.demand(services.actor, role, doing, changes=role != "viewer")
+    except Forbidden:
+        services.door.tell_denied(services.actor, doing)
+        raise
 
 
 def send(
     services: Services,
-    by: str,
     command: str,
     arguments: Mapping[str, Any],
     *,
@@ -62,37 +52,110 @@ def send(
     confirm: str | None = None,
     max_ids: int | None = None,
 ) -> Action:
-    """Send a command for `by`, who may; raises `Forbidden` and what `Desk.send` raises."""
-    demand(services, find(command).role, f"'{command}'")
+    """Send a command for who asks; raises `Forbidden` and what `Desk.send` raises."""
+    found = find(command)
+    demand(services, found.role, f"'{command}'")
+    demand_theirs(services, found, arguments, max_ids=max_ids)
     action = services.desk.send(
         command, arguments, workers=workers, confirm=confirm, max_ids=max_ids
     )
-    audit(by, command, arguments, workers, services.state.mask)
+    subjects = subjects_of(arguments)
+    _write(services, "command", command, action, workers, subjects, arguments)
+    services.outcomes.expect(
+        action, services.door.trail, services.actor, workers=workers, subjects=subjects
+    )
     return action
 
 
-def stop(services: Services, by: str, ident: str) -> Action:
-    """Stop an action for `by`; raises what `Desk.stop` raises."""
-    action = services.desk.stop(ident)
-    audit(by, "stop", {"action": action.id}, None, None)
-    return action
-
-
-def audit(
-    by: str,
-    what: str,
-    arguments: Mapping[str, Any],
-    workers: Sequence[str] | None,
-    mask: Mask | None,
+def demand_theirs(
+    services: Services, command: Command, arguments: Mapping[str, Any], *, max_ids: int | None
 ) -> None:
-    """Write who did what, with what, to whom."""
-    told = json.dumps(shown(arguments, mask), default=repr, ensure_ascii=False)
-    whom = "all" if workers is None else ", ".join(workers[:_MOST_LOGGED_WORKERS])
-    if workers is not None and len(workers) > _MOST_LOGGED_WORKERS:
-        whom += f" and {len(workers) - _MOST_LOGGED_WORKERS:,} more"
-    if len(told) > _MOST_LOGGED_CHARS:
-        told = told[:_MOST_LOGGED_CHARS] + "…"
-    auditor.info("%s sent %s to %s with %s", by, what, whom, told)
+    """Raise `Forbidden` unless what a command concerns is within the limits of who asks.
+
+    Raises `BadArgument` for arguments that are none. A denial is written down.
+    """
+    if not services.actor.scope.limited:
+        return
+    doing = f"'{command.name}'"
+    try:
+        if not limits.ever(command, services.actor.scope):
+            limits.check(command, {}, _Theirs(services))
+        parsed = parse(command, arguments, max_ids=max_ids)
+        limits.check(command, parsed, _Theirs(services))
+    except Forbidden:
+        services.door.tell_denied(services.actor, doing)
+        raise
+
+
+class _Theirs:
+    """What who asks sees: their services have nothing else."""
+
+    def __init__(self, services: Services) -> None:
+        self.scope = services.actor.scope
+        self._services = services
+
+    def has_task(self, uuid: str) -> bool:
+        return uuid in self._services.state.tasks
+
+    def has_entry(self, ident: str) -> bool:
+        read = self._services.schedules.latest
+        return any(entry.id == ident for schedule in read for entry in schedule.entries)
+
+
+def stop(services: Services, ident: str) -> Action:
+    """Stop an action for who asks; raises what `Desk.stop` raises."""
+    action = services.desk.stop(ident)
+    _write(services, "command", "stop", action, None, (), {})
+    return action
+
+
+def look(services: Services, queue: str) -> None:
+    """Write that who asks takes messages out of a queue for a moment, to look at them.
+
+    Raises `Forbidden` for those whose tasks are limited: it takes out those of others.
+    """
+    if not services.actor.scope.has_name(None):
+        services.door.tell_denied(services.actor, "taking messages out of a queue")
+        raise Forbidden(
+            "This takes every message out of the queue for a moment, and your tasks are limited.",
+            hint="Ask an administrator.",
+        )
+    services.door.trail.write(
+        kind="look", by=services.actor, what="look", subjects=[queue], outcome="asked"
+    )
+
+
+def subjects_of(arguments: Mapping[str, Any]) -> Sequence[str]:
+    """Give what a command concerns, by its arguments: task ids, a queue, a task, an entry."""
+    for name in _SUBJECTS:
+        given = arguments.get(name)
+        if isinstance(given, str):
+            return [given]
+        if isinstance(given, list | tuple):
+            return [one for one in given if isinstance(one, str)]
+    return []
+
+
+def _write(
+    services: Services,
+    kind: Kind,
+    what: str,
+    action: Action,
+    workers: Sequence[str] | None,
+    subjects: Sequence[str],
+    arguments: Mapping[str, Any],
+) -> None:
+    rest = {name: value for name, value in arguments.items() if name != "ids"}
+    services.door.trail.write(
+        kind=kind,
+        by=services.actor,
+        what=what,
+        workers=workers,
+        subjects=subjects,
+        arguments=shown(rest, services.state.mask),
+        outcome="asked",
+        action=action.id,
+    )
 
 
 # ---------------------------------------------------------------------- what people may see

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice, takewhile
 from typing import Any, NamedTuple
 
@@ -32,12 +32,17 @@ _MOST_HISTORY = 400  # looks that a client can go on from: over a minute
 _TEXTS = ("args", "kwargs", "result", "exception")
 
 
+#: Gives a task as somebody sees it; None: it is not theirs.
+Shown = Callable[[Task], Task | None]
+
+
 class Counted(NamedTuple):
     """What a whole look through the memory finds."""
 
     total: int
     facets: select.Facets
     newest: list[Task] | None  # newest event first; None: nobody asked
+    in_memory: int | None = None  # tasks that are theirs; None: all are
 
 
 class _Row:
@@ -65,11 +70,15 @@ class _Row:
 class View:
     """What one query matches."""
 
-    def __init__(self, number: int, text: str, *, seen: int) -> None:
-        """Raises BadQuery. `seen` is the number of changes there were so far."""
+    def __init__(self, number: int, text: str, *, seen: int, shown: Shown | None = None) -> None:
+        """Raises BadQuery. `seen` is the number of changes there were so far.
+
+        `shown` gives a task as those who follow see it, or None where it is not theirs.
+        """
         self.number = number
         self.query = language.parse(text)
-        self.everything = self.query == language.EVERYTHING
+        self._shown = shown
+        self.everything = self.query == language.EVERYTHING and shown is None
         self.seen = seen
         self.clients = 0
         self.left_at = 0.0  # loop time, when the last client went
@@ -107,7 +116,7 @@ class View:
 
         `memory` are all tasks that are known, by id; `seen` is the number of changes there were up to now.
         """
-        test = select.compile(self.query, now)
+        test = self._test(now)
         matching: list[Task] = []
         matched = 0
         for task, times in changed:
@@ -128,9 +137,22 @@ class View:
         # Of tasks that are out of the memory already it is not known whether they matched.
         self.changes += seen - self.seen if self.everything else matched
         self.seen = seen
-        self._in_memory = len(memory)
+        if self._shown is None:
+            self._in_memory = len(memory)
         self._tell(tick, loop_now)
         self._history.append((tick, self.changes))
+
+    def _test(self, now: float) -> select.Test:
+        """Make the test that a task has to pass at `now`."""
+        test, shown = select.compile(self.query, now), self._shown
+        if shown is None:
+            return test
+
+        def passes(task: Task) -> bool:
+            theirs = shown(task)
+            return theirs is not None and test(theirs)
+
+        return passes
 
     def begin_count(self, *, loop_now: float) -> None:
         """Say that a count begins, before its tasks are taken out of the memory."""
@@ -139,15 +161,21 @@ class View:
 
     def count(self, tasks: Iterable[Task], now: float) -> Counted:
         """Look through the whole memory: in a thread, as that takes a while."""
+        theirs: int | None = None
+        if self._shown is not None:
+            tasks = [task for task in map(self._shown, tasks) if task is not None]
+            theirs = len(tasks)
         if not self.behind:
-            return Counted(*select.look(tasks, self.query, now), None)
+            return Counted(*select.look(tasks, self.query, now), None, theirs)
         found = select.find(tasks, self.query, now)
         newest = sorted(found.tasks, key=_newest, reverse=True)[:MOST_ROWS]
-        return Counted(len(found.tasks), found.facets, newest)
+        return Counted(len(found.tasks), found.facets, newest, theirs)
 
     def put(self, tick: int, counted: Counted, *, loop_now: float) -> None:
         """Take what was counted."""
         self._total, self._counted_tick = counted.total, tick
+        if counted.in_memory is not None:
+            self._in_memory = counted.in_memory
         facets = wire(console.facets(counted.facets))
         if facets != self._facets and loop_now >= self._facets_due_at:
             pause = min(len(facets) / BYTES_A_SECOND, _LONGEST_FACETS_PAUSE_SECONDS)

@@ -141,10 +141,8 @@ def test_what_has_no_meaning_is_named_once_all_together(here: Path) -> None:
 def test_who_may_do_what_is_said_in_flowers_words_too(here: Path) -> None:
     env = {"FLOWER_READ_ONLY": "true", "FLOWER_UNAUTHENTICATED_API": "true"}
     result = loaded(here, env=env)
-    assert (result.config.read_only, result.config.anonymous_role) == (True, "admin")
+    assert (result.config.read_only, result.config.unauthenticated_api) == (True, True)
     assert result.warnings == []
-    env = {"FLOWER_UNAUTHENTICATED_API": "false"}
-    assert config(here, env=env).anonymous_role == ""
 
 
 def test_a_role_that_is_none_is_refused(here: Path) -> None:
@@ -161,33 +159,134 @@ def test_other_variables_of_flowers_prefix_are_not_ours_to_judge(here: Path) -> 
     assert loaded(here, env={"FLOWER_HOME": "/opt", "FLOWER_DATA_DIR": "/x"}).warnings == []
 
 
+# ---------------------------------------------------------------- a login
+
+
 @pytest.mark.parametrize(
     "given",
     [
-        {"flags": {"basic_auth": "user:pass"}},
-        {"env": {"FLOWER_BASIC_AUTH": "user:pass"}},
-        {"env": {"CELERYSCOPE_BASIC_AUTH": "user:pass"}},
-        {"env": {"FLOWER_AUTH": ".*@example.com"}},
+        {"flags": {"basic_auth": "ada:a:b,bob:secret"}},
+        {"flags": {"basic_auth": ("ada:a:b", "bob:secret")}},
+        {"env": {"FLOWER_BASIC_AUTH": "ada:a:b, bob:secret"}},
+        {"env": {"CELERYSCOPE_BASIC_AUTH": "ada:a:b,bob:secret"}},
     ],
 )
-def test_it_does_not_start_open_where_a_login_was_asked_for(
-    here: Path, given: dict[str, Any]
-) -> None:
-    with pytest.raises(ConfigError, match="asks for a login") as caught:
-        config(here, **given)
-    assert "user:pass" not in str(caught.value)
+def test_flowers_users_log_in(here: Path, given: dict[str, Any]) -> None:
+    assert config(here, **given).basic_auth == (("ada", "a:b"), ("bob", "secret"))
 
 
-@pytest.mark.parametrize("value", ["['user:pass']", "os.environ['LOGIN'].split(',')"])
-def test_a_login_in_flowers_file_stops_it_too(here: Path, value: str) -> None:
-    (here / "flowerconfig.py").write_text(f"import os\nbasic_auth = {value}\n")
-    with pytest.raises(ConfigError, match=r"flowerconfig\.py:2: basic_auth asks for a login"):
+def test_flowers_users_come_from_its_file(here: Path) -> None:
+    (here / "flowerconfig.py").write_text("basic_auth = ['ada:secret']\n")
+    assert config(here).basic_auth == (("ada", "secret"),)
+    (here / "flowerconfig.py").write_text("basic_auth = os.environ['LOGIN'].split(',')\n")
+    with pytest.raises(ConfigError, match=r"flowerconfig\.py:1: .*set CELERYSCOPE_BASIC_AUTH"):
         config(here)
+
+
+@pytest.mark.parametrize("value", ["ada", "ada:", ":secret", "ada:secret,bob"])
+def test_a_user_without_a_password_is_refused_and_not_shown(here: Path, value: str) -> None:
+    with pytest.raises(ConfigError, match="its value cannot be used") as caught:
+        config(here, flags={"basic_auth": value})
+    assert "secret" not in str(caught.value)
 
 
 def test_an_empty_login_asks_for_none(here: Path) -> None:
     (here / "flowerconfig.py").write_text("basic_auth = None\nauth = ''\n")
-    assert loaded(here, env={"FLOWER_BASIC_AUTH": ""}).warnings == []
+    result = loaded(here, env={"FLOWER_BASIC_AUTH": ""})
+    assert (result.config.basic_auth, result.config.oidc_emails) == ((), ())
+    assert result.warnings == []
+
+
+@pytest.mark.parametrize(
+    ("handler", "provider"),
+    [
+        ("flower.views.auth.GoogleAuth2LoginHandler", "google"),
+        ("flower.views.auth.GithubLoginHandler", "github"),
+        ("flower.views.auth.GitLabLoginHandler", "gitlab"),
+        ("flower.views.auth.OktaLoginHandler", "okta"),
+    ],
+)
+def test_flowers_provider_is_taken_with_its_people_as_admins(
+    here: Path, handler: str, provider: str
+) -> None:
+    env = {
+        "FLOWER_AUTH_PROVIDER": handler,
+        "FLOWER_AUTH": ".*@example.com",
+        "FLOWER_OAUTH2_KEY": "id",
+        "FLOWER_OAUTH2_SECRET": "secret",
+        "FLOWER_OAUTH2_REDIRECT_URI": "https://flower.example.com/login",
+    }
+    taken = config(here, env=env)
+    assert (taken.oidc_provider, taken.oidc_default_role) == (provider, "admin")
+    assert (taken.oidc_client_id, taken.oidc_client_secret) == ("id", "secret")
+    (pattern,) = taken.oidc_emails
+    assert pattern.fullmatch("ada@example.com")
+    for other in ("ada@example.com.evil.org", "ada@exampleXcom", "x\nada@example.com"):
+        assert not pattern.fullmatch(other)
+
+
+def test_where_flower_asks_for_a_group_too_only_the_group_gives_the_role(here: Path) -> None:
+    env = {
+        "FLOWER_AUTH_PROVIDER": "flower.views.auth.GitLabLoginHandler",
+        "FLOWER_AUTH": ".*@example.com",
+        "FLOWER_OAUTH2_KEY": "id",
+        "FLOWER_GITLAB_AUTH_ALLOWED_GROUPS": "ops/all,dev",
+    }
+    taken = config(here, env=env)
+    assert taken.oidc_roles == {"ops/all": "admin", "dev": "admin"}
+    assert taken.oidc_default_role == ""
+
+
+@pytest.mark.parametrize(
+    ("auth", "email", "let_in"),
+    [
+        ("ada@example.com", "ada@example.com", True),
+        ("ada@example.com", "ada@exampleXcom", False),
+        ("ada@example.com|bob@example.com", "bob@example.com", True),
+        ("ada@example.com|bob@example.com", "ada@example.com|bob@example.com", False),
+    ],
+)
+def test_flowers_addresses_are_whole(here: Path, auth: str, email: str, let_in: bool) -> None:
+    flags = {"auth": auth, "auth_provider": "x.GoogleAuth2LoginHandler", "oauth2_key": "id"}
+    assert any(p.fullmatch(email) for p in config(here, flags=flags).oidc_emails) is let_in
+
+
+@pytest.mark.parametrize("auth", [".*@.*", ".*@ex.*", ".*@a.com|b@b.com"])
+def test_an_address_that_flower_refuses_is_refused(here: Path, auth: str) -> None:
+    with pytest.raises(ConfigError, match="auth"):
+        config(here, flags={"auth": auth, "auth_provider": "x.Google", "oauth2_key": "id"})
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"auth": "ada@example.com"}, "asks for a login with a provider"),
+        ({"oauth2_secret": "s"}, "asks for a login with a provider"),
+        ({"oidc_issuer": "https://id.example"}, "--oidc-client-id"),
+        ({"oidc_issuer": "https://id.example", "oidc_client_id": "x"}, "Nobody could come in"),
+        ({"proxy_user_header": "X-User"}, "--trusted-proxies"),
+        ({"proxy_user_header": "X-User", "trusted_proxies": "10.0.0.0/8"}, "Nobody could come in"),
+        ({"trusted_proxies": "10.0.0.0/99"}, "networks"),
+        ({"oidc_roles": "ops=root"}, "VALUE=viewer|operator|admin"),
+        ({"auth_provider": "my.own.Handler"}, "cannot be used"),
+    ],
+)
+def test_a_login_that_could_not_work_is_said_at_once(
+    here: Path, given: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        config(here, flags=given)
+    assert said in str(caught.value)
+
+
+def test_a_groups_name_may_have_commas_and_equal_signs(here: Path) -> None:
+    flags = {
+        "oidc_issuer": "https://id.example",
+        "oidc_client_id": "x",
+        "oidc_roles": ("cn=ops,dc=shop=admin,dev team=viewer", "x=operator"),
+    }
+    taken = config(here, flags=flags).oidc_roles
+    assert taken == {"cn=ops,dc=shop": "admin", "dev team": "viewer", "x": "operator"}
 
 
 # ---------------------------------------------------------------- what is wrong, and where
@@ -260,12 +359,13 @@ def test_on_loopback_no_login_is_needed(here: Path, address: str) -> None:
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "::", "10.0.0.7", "example.com"])
-def test_elsewhere_it_starts_only_when_insecure_is_said(here: Path, address: str) -> None:
+def test_elsewhere_the_exporter_starts_only_when_insecure_is_said(here: Path, address: str) -> None:
+    given = {"broker": "redis://x", "address": address}
     with pytest.raises(ConfigError, match="--insecure"):
-        config(here, env={"FLOWER_ADDRESS": address})
-    given = {"address": address, "insecure": "on"}
-    assert config(here, flags=given).address == address
-    assert config(here, flags={"address": address, "unix_socket": "/run/x.sock"}).unix_socket
+        config(here, command="exporter", flags=given)
+    assert config(here, command="exporter", flags={**given, "insecure": "on"}).address == address
+    flags = {**given, "unix_socket": "/run/x.sock"}
+    assert config(here, command="exporter", flags=flags).unix_socket
 
 
 # ---------------------------------------------------------------- TLS to the broker

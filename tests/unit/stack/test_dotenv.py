@@ -7,8 +7,8 @@ from celeryscope.stack import choose, dotenv
 
 EVERYTHING = choose(with_=["flower,postgres"])
 SECRETS = {
-    "REDIS_PASSWORD", "POSTGRES_PASSWORD", "FLOWER_PASSWORD", "GRAFANA_PASSWORD",
-    "GRAFANA_SECRET_KEY",
+    "REDIS_PASSWORD", "POSTGRES_PASSWORD", "CELERYSCOPE_PASSWORD", "FLOWER_PASSWORD",
+    "GRAFANA_PASSWORD", "GRAFANA_SECRET_KEY",
 }  # fmt: skip
 
 

@@ -44,9 +44,34 @@ export type ActionReport = WithArguments<Schemas['ActionReport']>;
 export type ActionList = Omit<Schemas['ActionList'], 'actions'> & { actions: ActionSummary[] };
 export type WorkerOutcome = Schemas['WorkerOutcome'];
 export type ItemOutcome = Schemas['ItemOutcome'];
+export type Me = Schemas['Me'];
+export type Role = Me['role'];
+export type Way = Me['way'];
+export type Scope = Schemas['Limits'];
+export type SessionRow = Schemas['SessionRow'];
+export type SessionList = Schemas['SessionList'];
+export type TokenRow = Schemas['TokenRow'];
+export type TokenList = Schemas['TokenList'];
+export type TokenRequest = Schemas['TokenRequest'];
+export type TokenMade = Schemas['NewToken'];
+export type AuditEntry = WithArguments<Schemas['AuditEntry']>;
+export type AuditPage = Omit<Schemas['AuditPage'], 'entries'> & { entries: AuditEntry[] };
 
 /** What any command may take: the generated type of a free object allows nothing. */
 type WithArguments<T> = Omit<T, 'arguments'> & { arguments: Readonly<Record<string, unknown>> };
+
+/** Which entries of the audit trail; what is not there does not matter. */
+export interface AuditFilter {
+  who?: string;
+  what?: string;
+  whom?: string;
+  kind?: readonly string[]; // one of these
+  outcome?: string;
+  text?: string;
+  action?: string; // its id
+  since?: number; // epoch seconds
+  until?: number;
+}
 
 export interface TaskFilter {
   query: string;
@@ -74,19 +99,57 @@ export class NoAnswer extends Error {
   override name = 'NoAnswer';
 }
 
-/** An API for a console at `base`, which ends in a slash. */
-export function createClient(base: string) {
-  const get = async <T>(path: string, signal?: AbortSignal): Promise<T> => {
-    const response = await answer(new URL(`api/v1/${path}`, base), signal);
-    if (!response.ok) throw await refusal(response);
-    return (await response.json()) as T;
+/**
+ * An API for a console at `base`, which ends in a slash. `onStranger` is called when the console
+ * does not know, or no longer, who asks.
+ */
+export function createClient(base: string, onStranger: () => void = () => undefined) {
+  let proof: string | null | undefined; // that a change is asked for by our own page; undefined: not known
+
+  const read = async <T>(response: Response): Promise<T> => {
+    if (response.ok) return (await response.json()) as T;
+    const refused = await refusal(response);
+    if (isStranger(refused)) onStranger();
+    throw refused;
   };
-  const post = async <T>(path: string, body: object = {}): Promise<T> => {
-    const response = await answer(new URL(`api/v1/${path}`, base), undefined, body);
-    if (!response.ok) throw await refusal(response);
-    return (await response.json()) as T;
+  const get = async <T>(path: string, signal?: AbortSignal): Promise<T> =>
+    read(await answer(new URL(`api/v1/${path}`, base), { signal }));
+  const me = async (signal?: AbortSignal): Promise<Me> => {
+    const told = await get<Me>('me', signal);
+    proof = told.csrf;
+    return told;
   };
+  const change = async <T>(path: string, body: object = {}): Promise<T> => {
+    const address = new URL(path, base);
+    const send = async () => {
+      const token = proof === undefined ? (await me()).csrf : proof;
+      return read<T>(await answer(address, { body, token }));
+    };
+    return send().catch((error: unknown) => {
+      // Another session began since: somebody logged in anew, in this tab or another.
+      if (!(error instanceof ApiError && error.status === 403 && error.code === 'csrf')) throw error;
+      proof = undefined;
+      return send();
+    });
+  };
+  const post = <T>(path: string, body?: object): Promise<T> => change(`api/v1/${path}`, body);
   return {
+    /** Who asks, and what they may do. */
+    me,
+    /** Ends the session; where to go then. */
+    logOut: () => change<{ to: string }>('logout'),
+    sessions: (signal?: AbortSignal) => get<SessionList>('sessions', signal),
+    endSession: (id: string) => post<SessionRow>(`sessions/${encodeURIComponent(id)}/revoke`),
+    tokens: (signal?: AbortSignal) => get<TokenList>('tokens', signal),
+    /** The secret in the answer is never told again. */
+    makeToken: (request: TokenRequest) => post<TokenMade>('tokens', request),
+    revokeToken: (id: string) => post<TokenRow>(`tokens/${encodeURIComponent(id)}/revoke`),
+    /** What was done, the newest first; `before` is the `next` of the page before. */
+    audit: (filter: AuditFilter, page: { before: number | null; limit: number }, signal?: AbortSignal) =>
+      get<AuditPage>(`audit?${auditParameters(filter, { before: page.before, limit: page.limit })}`, signal),
+    /** Where all of it can be fetched as one file. */
+    auditExport: (filter: AuditFilter, format: 'jsonl' | 'csv') =>
+      new URL(`api/v1/audit/export?${auditParameters(filter, { format })}`, base).href,
     overview: (signal?: AbortSignal) => get<Overview>('overview', signal),
     workers: (signal?: AbortSignal) => get<Workers>('workers', signal),
     worker: (hostname: string, signal?: AbortSignal) =>
@@ -102,7 +165,7 @@ export function createClient(base: string) {
     /** Why the server opens no stream; null when it does, and something on the way holds it back. */
     streamRefusal: async (): Promise<ApiError | null> => {
       const reading = new AbortController();
-      const response = await answer(new URL('api/v1/live', base), reading.signal);
+      const response = await answer(new URL('api/v1/live', base), { signal: reading.signal });
       const refused = response.ok ? null : await refusal(response);
       reading.abort();
       return refused;
@@ -136,11 +199,26 @@ export function createClient(base: string) {
 
 export type Client = ReturnType<typeof createClient>;
 
-async function answer(address: URL, signal?: AbortSignal, body?: object): Promise<Response> {
+/** Does the console not know who asks? */
+export function isStranger(error: unknown): boolean {
+  return error instanceof ApiError && error.status === 401;
+}
+
+interface Asking {
+  signal?: AbortSignal;
+  body?: object; // makes it a POST
+  token?: string | null;
+}
+
+async function answer(address: URL, { signal, body, token = null }: Asking): Promise<Response> {
   const headers = { accept: 'application/json' };
   const sent = body && {
     method: 'POST',
-    headers: { ...headers, 'content-type': 'application/json' },
+    headers: {
+      ...headers,
+      'content-type': 'application/json',
+      ...(token !== null && { 'X-Celeryscope-CSRF': token }),
+    },
     body: JSON.stringify(body),
   };
   try {
@@ -184,6 +262,20 @@ function taskParameters(filter: TaskFilter): string {
   parameters.set('sort', filter.sort);
   parameters.set('limit', String(filter.limit));
   if (filter.offset) parameters.set('offset', String(filter.offset));
+  return parameters.toString();
+}
+
+function auditParameters(
+  filter: AuditFilter,
+  rest: Readonly<Record<string, string | number | null>>,
+): string {
+  const parameters = new URLSearchParams();
+  const { kind = [], ...words } = filter;
+  const all: Readonly<Record<string, string | number | null | undefined>> = { ...words, ...rest };
+  for (const [key, value] of Object.entries(all)) {
+    if (value !== null && value !== undefined && value !== '') parameters.set(key, String(value));
+  }
+  for (const one of kind) parameters.append('kind', one);
   return parameters.toString();
 }
 

@@ -42,6 +42,7 @@ class FakeTab implements Tab {
 
 let streams: FakeStream[];
 let answers: boolean; // whether plain requests get through
+let unknown: boolean; // whether the console knows who asks
 let refused: string[]; // queries that the server does not understand
 let hub: Hub;
 
@@ -72,6 +73,7 @@ beforeEach(() => {
   vi.useFakeTimers();
   streams = [];
   answers = false;
+  unknown = false;
   refused = [];
   const client = {
     liveAddress: ({ topics, views, hidden, resume }: LiveQuestion) =>
@@ -84,7 +86,7 @@ beforeEach(() => {
     overview: () =>
       answers
         ? Promise.resolve({ now: 1, started_at: 5, version: '1', grafana_url: 'https://grafana.example' })
-        : Promise.reject(new Error()),
+        : Promise.reject(unknown ? new ApiError(401, 'not_logged_in', '', null) : new Error()),
     workers: () =>
       Promise.resolve({
         workers: [{ hostname: 'w', status: 'online', running: 2, concurrency: 4, lost: 0 }],
@@ -384,6 +386,32 @@ describe('the link is', () => {
     expect(stream().closed).toBe(false); // it tries the stream again
     stream().tell('hello', hello());
     expect(tab.link).toBe('live');
+  });
+});
+
+describe('a session that is over', () => {
+  const told = (tab: FakeTab) => tab.heard.some(({ kind }) => kind === 'stranger');
+
+  it('is told to every tab within a second of the stream’s end', async () => {
+    const [first, second] = [new FakeTab(), new FakeTab()];
+    await open(first);
+    hub.receive(second, want(['overview']));
+    unknown = true;
+    stream().onerror?.(); // the console ends the stream
+    await vi.advanceTimersByTimeAsync(500);
+    stream().onerror?.(); // and opens no other
+    await vi.advanceTimersByTimeAsync(10);
+    expect([told(first), told(second)]).toEqual([true, true]);
+  });
+
+  it('is no server that is gone', async () => {
+    const tab = new FakeTab();
+    await open(tab);
+    stream().onerror?.();
+    await vi.advanceTimersByTimeAsync(500);
+    stream().onerror?.();
+    await vi.advanceTimersByTimeAsync(10);
+    expect([tab.link, told(tab)]).toEqual(['gone', false]);
   });
 });
 

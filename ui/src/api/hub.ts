@@ -19,7 +19,7 @@ import {
   restrict,
 } from '~/lib/live-state';
 
-import { ApiError, type Cell, type Client, type Frame, type Hello, type Tasks, type WorkerRow } from './client';
+import { ApiError, type Cell, type Client, type Frame, type Hello, type Tasks, type WorkerRow, isStranger } from './client';
 
 /**
  * connecting: no stream yet, or trying again · live: frames arrive · polling: streams do not get
@@ -34,6 +34,7 @@ export type FromTab =
 
 export type ToTab =
   | { kind: 'link'; link: Link }
+  | { kind: 'stranger' } // the console does not know, or no longer, who looks
   | { kind: 'known'; state: LiveState }
   | { kind: 'hello'; hello: Hello }
   | { kind: 'frame'; frame: Frame };
@@ -302,9 +303,10 @@ export class Hub {
         views: Object.fromEntries(parts),
       });
       this.#say('polling');
-    } catch {
+    } catch (error) {
       // Whatever went wrong, the server gives no figures; the stream's retry finds it again.
       if (this.#link === 'live') return;
+      if (isStranger(error)) this.#post({ kind: 'stranger' });
       if (this.#link === 'polling') {
         clearTimeout(this.#retry);
         this.#retry = setTimeout(() => this.#ask(), RETRY_MS[0]);

@@ -6,6 +6,7 @@ import { EMPTY, type LiveState, type Topic, type View, apply, greet } from '~/li
 
 import { createClient } from './client';
 import { type FromTab, Hub, type Link, type Stream, type ToTab } from './hub';
+import { goToLogin } from './login';
 
 export type { Link } from './hub';
 export type { View } from '~/lib/live-state';
@@ -24,7 +25,7 @@ export class LiveStore {
   readonly #views = new Map<string, number>(); // query → how many show it
   readonly #listeners = new Set<() => void>();
   #send: (message: FromTab) => void = () => undefined;
-  #waiting: ToTab[] = [];
+  #waiting: Exclude<ToTab, { kind: 'stranger' }>[] = [];
   #drawing = 0;
   #snapshot: Snapshot = { state: EMPTY, link: 'connecting' };
   #heard = 0; // performance.now() of the last message that told the server's time
@@ -126,6 +127,7 @@ export class LiveStore {
   }
 
   #receive(message: ToTab): void {
+    if (message.kind === 'stranger') return goToLogin();
     this.#waiting.push(message);
     // A hidden page has no animation frames; what it is told must not pile up.
     if (document.hidden) this.#draw();
@@ -144,7 +146,7 @@ export class LiveStore {
   }
 }
 
-function fold(snapshot: Snapshot, message: ToTab): Snapshot {
+function fold(snapshot: Snapshot, message: Exclude<ToTab, { kind: 'stranger' }>): Snapshot {
   switch (message.kind) {
     case 'link':
       return { ...snapshot, link: message.link };

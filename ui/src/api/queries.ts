@@ -5,8 +5,9 @@ import { QueryClient, keepPreviousData, useQuery } from '@tanstack/react-query';
 import { FINISHED } from '~/lib/states';
 
 import { ApiError, type TaskFilter, createClient } from './client';
+import { goToLogin } from './login';
 
-export const client = createClient(document.baseURI);
+export const client = createClient(document.baseURI, goToLogin);
 
 export const queryClient = new QueryClient({
   defaultOptions: {
@@ -36,6 +37,18 @@ export function useTasksOnce(filter: TaskFilter, asking: number) {
     enabled: asking > 0,
     staleTime: Infinity,
     gcTime: 0,
+  });
+}
+
+const ME_MS = 60_000; // a role may be changed meanwhile
+
+/** Who looks at this page, and what they may do. */
+export function useMe() {
+  return useQuery({
+    queryKey: ['me'],
+    queryFn: ({ signal }) => client.me(signal),
+    staleTime: ME_MS,
+    refetchInterval: ME_MS,
   });
 }
 

@@ -223,6 +223,75 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Say who you are, and what you may do. */
+        get: operations["me"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List who is logged in: you, or everybody, for an admin without limits. */
+        get: operations["sessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List tokens: yours, or everybody's, for an admin without limits. */
+        get: operations["tokens"];
+        put?: never;
+        /** Make a token for a program; it may never do more than you. */
+        post: operations["make_token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** See who did what, the newest first. */
+        get: operations["audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/control/{command}": {
         parameters: {
             query?: never;
@@ -268,6 +337,40 @@ export interface paths {
         put?: never;
         /** Choose tasks in memory for a command, exactly as they are now. */
         post: operations["select"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sessions/{id}/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** End a session: whoever has its cookie is out. */
+        post: operations["end_session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tokens/{id}/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Revoke a token: nobody comes in by it any more. */
+        post: operations["revoke_token"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1065,6 +1168,136 @@ export interface components {
             note: string;
         };
         /**
+         * Me
+         * @description Who asks, and what they may do.
+         */
+        Me: {
+            name: string;
+            /** @enum {unknown} */
+            role: "admin" | "operator" | "viewer";
+            /** @enum {unknown} */
+            way: "anonymous" | "command line" | "oidc" | "password" | "proxy" | "token";
+            scope: components["schemas"]["Limits"];
+            read_only: boolean;
+            login: boolean;
+            csrf: string | null;
+            expires_at: number | null;
+            can_log_out: boolean;
+        };
+        /**
+         * Limits
+         * @description To what somebody is limited: patterns of names; none is no limit.
+         */
+        Limits: {
+            queues: string[];
+            tasks: string[];
+        };
+        /**
+         * SessionList
+         * @description Your sessions, the one used last first; everybody's, for an admin without limits.
+         */
+        SessionList: {
+            now: number;
+            sessions: components["schemas"]["SessionRow"][];
+        };
+        /**
+         * SessionRow
+         * @description Somebody who is logged in with a browser.
+         */
+        SessionRow: {
+            id: string;
+            name: string;
+            /** @enum {unknown} */
+            role: "admin" | "operator" | "viewer";
+            /** @enum {unknown} */
+            way: "anonymous" | "command line" | "oidc" | "password" | "proxy" | "token";
+            address: string;
+            user_agent: string;
+            started_at: number;
+            seen_at: number;
+            expires_at: number;
+            current: boolean;
+        };
+        /**
+         * TokenList
+         * @description Your tokens, the newest first; everybody's, for an admin without limits.
+         */
+        TokenList: {
+            now: number;
+            tokens: components["schemas"]["TokenRow"][];
+            roles: ("admin" | "operator" | "viewer")[];
+        };
+        /**
+         * TokenRow
+         * @description A token, without its secret, which nobody has but its holder.
+         */
+        TokenRow: {
+            id: string;
+            name: string;
+            /** @enum {unknown} */
+            role: "admin" | "operator" | "viewer";
+            scope: components["schemas"]["Limits"];
+            owner: string;
+            created_at: number;
+            expires_at: number | null;
+            used_at: number | null;
+            expired: boolean;
+        };
+        /**
+         * AuditPage
+         * @description Entries of the audit trail, the newest first.
+         */
+        AuditPage: {
+            now: number;
+            entries: components["schemas"]["AuditEntry"][];
+            next: number | null;
+            unreadable: number;
+            error: string | null;
+            unwritten: number;
+            kept: boolean;
+        };
+        /**
+         * AuditEntry
+         * @description One entry of the audit trail.
+         */
+        AuditEntry: {
+            seq: number;
+            at: number;
+            /** @enum {unknown} */
+            kind: "command" | "console" | "denied" | "login" | "login failed" | "logout" | "look" | "outcome" | "session" | "token" | "user";
+            by: components["schemas"]["AuditBy"];
+            what: string;
+            whom: components["schemas"]["AuditWhom"] | null;
+            arguments: Record<string, never>;
+            outcome: string;
+            detail: string;
+            action: string;
+            prev: string;
+            hash: string;
+        };
+        /**
+         * AuditBy
+         * @description Who did it, and how they came.
+         */
+        AuditBy: {
+            name: string;
+            role: string;
+            way: string;
+            address: string;
+            session: string;
+            token: string;
+        };
+        /**
+         * AuditWhom
+         * @description To whom or to what it was done.
+         */
+        AuditWhom: {
+            workers: string[] | null;
+            workers_left_out: number;
+            subjects: string[];
+            left_out: number;
+        };
+        /**
          * ControlRequest
          * @description What a command is sent with.
          */
@@ -1140,6 +1373,29 @@ export interface components {
              * @default 0
              */
             offset: number;
+        };
+        /**
+         * TokenRequest
+         * @description A token to be made.
+         */
+        TokenRequest: {
+            name: string;
+            /** @enum {unknown} */
+            role: "admin" | "operator" | "viewer";
+            /** @default [] */
+            queues: string[];
+            /** @default [] */
+            tasks: string[];
+            /** @default null */
+            expires_in: number | null;
+        };
+        /**
+         * NewToken
+         * @description A token that was made. Its secret is told here once, and kept nowhere.
+         */
+        NewToken: {
+            token: components["schemas"]["TokenRow"];
+            secret: string;
         };
         /**
          * LiveHello
@@ -2036,6 +2292,313 @@ export interface operations {
             };
         };
     };
+    me: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Me"];
+                };
+            };
+            /** @description Bad argument. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description A fault of the server; its log tells more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description This cannot be told right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionList"];
+                };
+            };
+            /** @description Bad argument. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description A fault of the server; its log tells more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description This cannot be told right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    tokens: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenList"];
+                };
+            };
+            /** @description Bad argument. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description A fault of the server; its log tells more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description This cannot be told right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    make_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenRequest"];
+            };
+        };
+        responses: {
+            /** @description The answer. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewToken"];
+                };
+            };
+            /** @description Something in the body cannot be used. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description The role does not allow it, or the console is read-only. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Not known here. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description The name is taken. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description The body is no JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description A fault of the server; its log tells more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description This cannot be told right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    audit: {
+        parameters: {
+            query?: {
+                /** @description In the name, the token's name or the address. */
+                who?: string;
+                /** @description In what was done. */
+                what?: string;
+                /** @description In the name of a worker or a subject. */
+                whom?: string;
+                /** @description One of these kinds; may be repeated. */
+                kind?: ("command" | "console" | "denied" | "login" | "login failed" | "logout" | "look" | "outcome" | "session" | "token" | "user")[];
+                /** @description In the outcome. */
+                outcome?: string;
+                /** @description At this time or later. */
+                since?: number | null;
+                /** @description Before this time. */
+                until?: number | null;
+                /** @description In any text of the entry. */
+                text?: string;
+                /** @description The id of an action. */
+                action?: string;
+                /** @description Older than the entry with this number. */
+                before?: number | null;
+                /** @description At most so many. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditPage"];
+                };
+            };
+            /** @description Bad argument. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description A fault of the server; its log tells more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description This cannot be told right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
     send: {
         parameters: {
             query?: never;
@@ -2252,6 +2815,184 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Selection"];
+                };
+            };
+            /** @description Something in the body cannot be used. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description The role does not allow it, or the console is read-only. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Not known here. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description The body is no JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description A fault of the server; its log tells more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description This cannot be told right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    end_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Nothing"];
+            };
+        };
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionRow"];
+                };
+            };
+            /** @description Something in the body cannot be used. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description The role does not allow it, or the console is read-only. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Not known here. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description The body is no JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description A fault of the server; its log tells more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description This cannot be told right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    revoke_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Nothing"];
+            };
+        };
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenRow"];
                 };
             };
             /** @description Something in the body cannot be used. */

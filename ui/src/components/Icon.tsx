@@ -40,6 +40,10 @@ const PATHS = {
   gauge: 'M4 18a9 9 0 1 1 16 0M12 15l4-5',
   plus: 'M12 5v14M5 12h14',
   actions: 'M13 3L5 14h6l-1 7 8-11h-6z',
+  person: 'M12 4a4 4 0 1 0 0 8 4 4 0 0 0 0-8zM4.5 20.5a7.5 7.5 0 0 1 15 0',
+  audit: 'M6 3h9l4 4v14H6zM14.5 3v4.5H19M9.5 12h6M9.5 16h6',
+  leave: 'M14 4H5v16h9M10 12h11M17 8l4 4-4 4',
+  key: 'M8 12a4 4 0 1 0 0 8 4 4 0 0 0 0-8zM11 13l9-9M16 8l3 3',
   filterOff: 'M6 6l12 12M18 6L6 18',
 } as const;
 

@@ -18,6 +18,12 @@ export function Since({ at }: At) {
   return at == null ? NONE : <Stamp at={at}>{age(now - at)}</Stamp>;
 }
 
+/** `12 s`: how long it is until then; nothing less than 0. */
+export function Until({ at }: At) {
+  const now = useNow();
+  return at == null ? NONE : <Stamp at={at}>{age(at - now)}</Stamp>;
+}
+
 /** `14:03:07.250`: for columns in which moments are compared. */
 export function Clock({ at }: At) {
   return at == null ? NONE : <Stamp at={at}>{timeOfDay(at)}</Stamp>;

@@ -22,6 +22,17 @@ export function timeOfDay(at: number): string {
   return Number.isNaN(date.getTime()) ? 'no such time' : clock(date);
 }
 
+/** The day in local time: `2026-11-23`. */
+export function dayOf(at: number): string {
+  const date = new Date(at * 1000);
+  return Number.isNaN(date.getTime()) ? 'no such time' : day(date);
+}
+
+/** Hours to seconds in local time: `14:03:07`. */
+export function secondOf(at: number): string {
+  return timeOfDay(at).split('.')[0] ?? '';
+}
+
 /** For the `datetime` attribute; empty when the time is none. */
 export function machine(at: number): string {
   const date = new Date(at * 1000);

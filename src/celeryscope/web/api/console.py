@@ -28,7 +28,8 @@ from celeryscope.web import activity
 from celeryscope.web import queues as queue_figures
 from celeryscope.web.figures import STEP_SECONDS
 from celeryscope.web.queues import Queue
-from celeryscope.web.services import Broker, Inspection, Services
+from celeryscope.web.services import Broker, Services
+from celeryscope.web.sources import Inspection
 
 MOST_GAPS = 100
 MOST_FAILING = 10
@@ -646,11 +647,14 @@ def queues(services: Services, _path: Mapping[str, str], _query: NoQuery) -> Que
         sent, taken = dict(services.state.sent_to), dict(services.state.taken_from)
     # What was read before the broker went away says nothing of now.
     depths_now = read.latest if read.error is None else {}
-    oldest = services.figures.kept(
-        "oldest",
-        lambda: waits_of(services.state, depths_now, now),
-        version=(read.attempts, read.error),
-    )
+    oldest: Mapping[str, float] = {}
+    # Whose tasks are limited does not see all that wait in a queue.
+    if services.actor.scope.has_name(None):
+        oldest = services.figures.kept(
+            "oldest",
+            lambda: waits_of(services.state, depths_now, now),
+            version=(read.attempts, read.error),
+        )
     rows = []
     for queue in _queues(services, now):
         times, depths = read.history.of(queue.name)
@@ -684,8 +688,7 @@ def look_at(
     services: Services, name: str, *, offset: int, limit: int, put_back: bool
 ) -> MessagePage:
     """Read messages of a queue; with `put_back` they may be taken out for a moment."""
-    if all(queue.name != name for queue in _queues(services, services.clock())):
-        raise NotFound("queue", name)
+    check_queue(services, name)
     page = services.messages.read(name, offset=offset, limit=limit, put_back=put_back)
     now = services.clock()
     with services.state.lock:
@@ -702,6 +705,12 @@ def look_at(
         ],
         notes=page.notes,
     )
+
+
+def check_queue(services: Services, name: str) -> None:
+    """Raise `NotFound` unless somebody told of a queue of that name."""
+    if all(queue.name != name for queue in _queues(services, services.clock())):
+        raise NotFound("queue", name)
 
 
 def tasks(services: Services, _path: Mapping[str, str], query: TaskQuery) -> TaskList:
@@ -735,7 +744,7 @@ def task(services: Services, path: Mapping[str, str], _query: NoQuery) -> TaskDe
     with services.state.lock:
         known = list(services.state.tasks.values())
         usual = services.state.names.get(found.name or "")
-    children = [task for task in known if task.parent_id == found.uuid and task is not found]
+    children = [task for task in known if task.parent_id == found.uuid != task.uuid]
     return TaskDetail(
         **msgspec.structs.asdict(task_row(found)),
         traceback=found.traceback,
@@ -800,8 +809,12 @@ class Operation(Generic[Q]):
         response: type[msgspec.Struct],
         *,
         refusal: str = "",
+        heavy: bool = False,
     ) -> None:
-        """`refusal` says when it is answered with 409, if it ever is."""
+        """`refusal` says when it is answered with 409, if it ever is. `heavy`: it computes for a
+        while, so that only a few are answered at once.
+        """
+        self.heavy = heavy
         self.id = answer.__name__
         self.summary = (answer.__doc__ or "").strip()
         self.answer = answer
@@ -820,9 +833,9 @@ MESSAGES = Operation(
     MessagePage,
     refusal="This broker or this queue does not let one look, or only with a POST.",
 )
-TASKS = Operation(tasks, TaskQuery, TaskList)
+TASKS = Operation(tasks, TaskQuery, TaskList, heavy=True)
 TASK = Operation(task, NoQuery, TaskDetail)
-NAMES = Operation(names, NoQuery, NameList)
+NAMES = Operation(names, NoQuery, NameList, heavy=True)
 INGEST = Operation(ingest, NoQuery, IngestDetail)
 
 # ---------------------------------------------------------------------- rows
@@ -1006,7 +1019,8 @@ def _ingest(
         dropped_bytes=accounting.dropped_bytes,
         duplicates=state.duplicates,
         rejected=dict(accounting.rejected),
-        tasks_in_memory=len(state.tasks),
+        # Of all, whoever looks: a figure of the console.
+        tasks_in_memory=sum(dict(state.states).values()),
         tasks_limit=state.max_tasks,
         tasks_forgotten=state.evicted,
         tasks_forgotten_live=state.evicted_live,

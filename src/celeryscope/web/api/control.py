@@ -28,7 +28,6 @@ from celeryscope.control.commands import (
     Argument,
     Command,
     Kind,
-    Role,
     Runs,
     Subject,
     find,
@@ -36,6 +35,7 @@ from celeryscope.control.commands import (
 from celeryscope.control.commands import MAX_IDS as MAX_SENT_IDS
 from celeryscope.errors import BadArgument
 from celeryscope.model import query as language
+from celeryscope.model.actor import Role
 from celeryscope.model.task import Task
 from celeryscope.web import steering
 from celeryscope.web.api.console import (
@@ -43,6 +43,7 @@ from celeryscope.web.api.console import (
     MessageRequest,
     NoQuery,
     Operation,
+    check_queue,
     look_at,
 )
 from celeryscope.web.selections import MAX_IDS
@@ -308,15 +309,13 @@ _LEAVES: Final[Mapping[str, tuple[Callable[[Task], bool], str]]] = {
 def commands(services: Services, _path: Mapping[str, str], _query: NoQuery) -> CommandList:
     """List every command, and say which of them you may send."""
     return CommandList(
-        role=services.role,
-        read_only=services.read_only,
+        role=services.actor.role,
+        read_only=services.door.read_only,
         commands=[_command(services, command) for command in COMMANDS.values()],
     )
 
 
-def send(
-    services: Services, path: Mapping[str, str], body: ControlRequest, by: str
-) -> ActionReport:
+def send(services: Services, path: Mapping[str, str], body: ControlRequest) -> ActionReport:
     """Send a command; what becomes of it is told by its action."""
     command = find(path["command"])
     steering.demand(services, command.role, f"'{command.name}'")
@@ -330,7 +329,6 @@ def send(
         arguments, max_ids = {**arguments, "ids": list(ids)}, len(ids)
     action = steering.send(
         services,
-        by,
         command.name,
         arguments,
         workers=body.workers,
@@ -340,9 +338,7 @@ def send(
     return _report(services, action.snapshot())
 
 
-def select(
-    services: Services, _path: Mapping[str, str], body: SelectionRequest, _by: str
-) -> Selection:
+def select(services: Services, _path: Mapping[str, str], body: SelectionRequest) -> Selection:
     """Choose tasks in memory for a command, exactly as they are now."""
     command = find(body.command)
     steering.demand(services, command.role, f"'{command.name}'")
@@ -397,11 +393,11 @@ def action(services: Services, path: Mapping[str, str], _query: ActionQuery) -> 
     return _report(services, services.desk.get(path["id"]).snapshot())
 
 
-def stop(services: Services, path: Mapping[str, str], _body: Nothing, by: str) -> ActionReport:
+def stop(services: Services, path: Mapping[str, str], _body: Nothing) -> ActionReport:
     """Stop a command between two of its items."""
     role = find(services.desk.get(path["id"]).snapshot().command).role
     steering.demand(services, role, "stopping it")
-    return _report(services, steering.stop(services, by, path["id"]).snapshot())
+    return _report(services, steering.stop(services, path["id"]).snapshot())
 
 
 # ---------------------------------------------------------------------- operations
@@ -410,18 +406,20 @@ Body = TypeVar("Body", bound=msgspec.Struct)
 
 
 class Change(Generic[Body]):
-    """One thing a client may ask us to do: its body, who does it, and with what it is answered."""
+    """One thing a client may ask us to do: its body, and with what it is answered."""
 
     def __init__(
         self,
-        answer: Callable[[Services, Mapping[str, str], Body, str], msgspec.Struct],
+        answer: Callable[[Services, Mapping[str, str], Body], msgspec.Struct],
         body: type[Body],
         response: type[msgspec.Struct],
         *,
         status: int,
         refusal: str = "",
+        heavy: bool = False,
     ) -> None:
-        """`refusal` says when it is answered with 409, if it ever is."""
+        """`refusal` and `heavy` are as those of `Operation`."""
+        self.heavy = heavy
         self.id = answer.__name__
         self.summary = (answer.__doc__ or "").strip()
         self.answer = answer
@@ -431,10 +429,11 @@ class Change(Generic[Body]):
         self.refusal = refusal
 
 
-def look(services: Services, path: Mapping[str, str], body: MessageRequest, by: str) -> MessagePage:
+def look(services: Services, path: Mapping[str, str], body: MessageRequest) -> MessagePage:
     """Look at waiting messages where that takes them out for a moment and puts them back."""
     steering.demand(services, "operator", "taking messages out of a queue")
-    steering.audit(by, "look", {"queue": path["name"]}, None, services.state.mask)
+    check_queue(services, path["name"])
+    steering.look(services, path["name"])
     return look_at(services, path["name"], offset=body.offset, limit=body.limit, put_back=True)
 
 
@@ -449,7 +448,7 @@ SEND = Change(
     refusal="It cannot be done here, as without a result backend.",
 )
 STOP = Change(stop, Nothing, ActionReport, status=202, refusal="It is over, or cannot be stopped.")
-SELECT = Change(select, SelectionRequest, Selection, status=201)
+SELECT = Change(select, SelectionRequest, Selection, status=201, heavy=True)
 LOOK = Change(
     look,
     MessageRequest,
@@ -468,7 +467,7 @@ def _command(services: Services, command: Command) -> CommandInfo:
         consequence=command.consequence,
         confirmed=command.confirmed,
         role=command.role,
-        allowed=steering.allows(services, command.role),
+        allowed=steering.allows(services, command),
         subject=command.subject,
         runs=command.runs,
         needs_workers=command.needs_workers,

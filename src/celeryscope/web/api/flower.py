@@ -17,7 +17,8 @@ from celeryscope.errors import BadArgument, CeleryscopeError, NotFound, Unavaila
 from celeryscope.model.task import Task
 from celeryscope.web import search
 from celeryscope.web.search import fold
-from celeryscope.web.services import Inspection, Services
+from celeryscope.web.services import Services
+from celeryscope.web.sources import Inspection
 
 Json = dict[str, Any]
 

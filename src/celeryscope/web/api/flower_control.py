@@ -34,11 +34,12 @@ from celeryscope.model.worker import Worker
 from celeryscope.web import search, steering
 from celeryscope.web.api import flower
 from celeryscope.web.api.flower import Json
+from celeryscope.web.auth.guard import actor_of
+from celeryscope.web.body import read_body
 from celeryscope.web.negotiation import respond
-from celeryscope.web.services import Action, Services
+from celeryscope.web.services import Services
+from celeryscope.web.sources import Action
 
-#: The largest body that a request may have: Flower's clients send a task's arguments in it.
-MAX_BODY_BYTES = 256 * 1024
 MAX_ROWS = 10_000  # of one answer to DataTables
 
 _LOOK_SECONDS = 0.02  # how often an action is looked at while somebody waits for it
@@ -47,7 +48,6 @@ _LAST_LOOK_SECONDS = 1.0  # and a result, after a while
 _PATIENCE_SECONDS = 60.0
 _DATE = "%Y-%m-%d %H:%M:%S.%f"
 _JSON = "application/json; charset=UTF-8"
-_READ_ONLY = "Read only mode is enabled"
 _FRESH = {"Cache-Control": "no-store"}
 
 
@@ -61,14 +61,13 @@ class Asked:
         self.name: str = request.path_params.get("name", "")
         self.body = body
         self.arguments = _arguments(request, body)
-        self.by = request.client.host if request.client else "unix socket"
 
     async def send(
         self, command: str, arguments: Mapping[str, Any], workers: Sequence[str] | None = None
     ) -> Action:
         """Send a command; raises what `steering.send` raises."""
         return await run_in_threadpool(
-            steering.send, self.services, self.by, command, arguments, workers=workers
+            steering.send, self.services, command, arguments, workers=workers
         )
 
 
@@ -80,39 +79,21 @@ class Endpoint(NamedTuple):
 
     answer: Answer
     methods: tuple[str, ...] = ("GET",)
-    command: str = ""  # what it needs the role for
 
     def bound(self, services: Services, prefix: str) -> Callable[[Request], Awaitable[Response]]:
         """Give the endpoint that Starlette calls."""
 
         async def endpoint(request: Request) -> Response:
-            if self.command:
-                _demand(services, self.command)
-            body = await _body(request)
+            seen = services.seen_by(actor_of(request))
+            body = await read_body(request)
             # A form may take its time to read.
-            asked = await run_in_threadpool(Asked, services, prefix, request, body)
+            asked = await run_in_threadpool(Asked, seen, prefix, request, body)
             return await self.answer(asked)
 
         return endpoint
 
 
-def _demand(services: Services, command: str) -> None:
-    if services.read_only:
-        raise HTTPException(403, _READ_ONLY)
-    steering.demand(services, find(command).role, f"'{command}'")
-
-
 # ---------------------------------------------------------------------- what was asked
-
-
-async def _body(request: Request) -> bytes:
-    too_large = HTTPException(413, f"The body may have at most {MAX_BODY_BYTES:,} bytes.")
-    given = bytearray()
-    async for chunk in request.stream():
-        given += chunk
-        if len(given) > MAX_BODY_BYTES:
-            raise too_large
-    return bytes(given)
 
 
 def _arguments(request: Request, body: bytes) -> flower.Arguments:
@@ -324,7 +305,7 @@ async def _revoke(asked: Asked) -> Response:
     if asked.arguments.flag("terminate"):
         command = "terminate"
         arguments["signal"] = "SIGTERM" if signal is None else signal
-        _demand(asked.services, command)
+        steering.demand(asked.services, find(command).role, f"'{command}'")
     else:
         command = "revoke"
     action = await asked.send(command, arguments)
@@ -514,7 +495,9 @@ async def _abort(asked: Asked) -> Response:
 async def _datatable(asked: Asked) -> Response:
     """Answer DataTables' server-side protocol: one page of tasks, and how many there are."""
     try:
-        told = await run_in_threadpool(_page_of_tasks, asked.services, asked.arguments)
+        told = await asked.services.turns.run(
+            lambda: _page_of_tasks(asked.services, asked.arguments)
+        )
     except BadArgument as refused:
         return _plain(str(refused))
     return _told(asked, told)
@@ -635,19 +618,16 @@ _POST = ("POST",)
 
 #: Every route of Flower's that is not in `flower`, and its health answers in `ops`.
 ROUTES: Mapping[str, Endpoint] = {
-    "/api/worker/shutdown/{name:path}": Endpoint(_shutdown, _POST, "shutdown"),
-    **{path: Endpoint(one.answer, _POST, one.command) for path, one in _WORKER_COMMANDS.items()},
-    "/api/task/apply/{name:path}": Endpoint(_apply, _POST, "apply"),
-    "/api/task/async-apply/{name:path}": Endpoint(_async_apply, _POST, "async_apply"),
-    "/api/task/send-task/{name:path}": Endpoint(_send_task, _POST, "send_task"),
-    "/api/task/abort/{name:path}": Endpoint(_abort, _POST, "abort"),
-    "/api/task/timeout/{name:path}": Endpoint(_time_limit, _POST, "time_limit"),
-    "/api/task/rate-limit/{name:path}": Endpoint(_rate_limit, _POST, "rate_limit"),
-    "/api/task/revoke/{name:path}": Endpoint(_revoke, _POST, "revoke"),
+    "/api/worker/shutdown/{name:path}": Endpoint(_shutdown, _POST),
+    **{path: Endpoint(one.answer, _POST) for path, one in _WORKER_COMMANDS.items()},
+    "/api/task/apply/{name:path}": Endpoint(_apply, _POST),
+    "/api/task/async-apply/{name:path}": Endpoint(_async_apply, _POST),
+    "/api/task/send-task/{name:path}": Endpoint(_send_task, _POST),
+    "/api/task/abort/{name:path}": Endpoint(_abort, _POST),
+    "/api/task/timeout/{name:path}": Endpoint(_time_limit, _POST),
+    "/api/task/rate-limit/{name:path}": Endpoint(_rate_limit, _POST),
+    "/api/task/revoke/{name:path}": Endpoint(_revoke, _POST),
     "/api/task/result/{name:path}": Endpoint(_result),
     "/tasks/datatable": Endpoint(_datatable, ("GET", "POST")),
     "/broker": Endpoint(_moved("/queues")),
-    "/login": Endpoint(_moved("/")),
-    "/login/": Endpoint(_moved("/")),
-    "/logout": Endpoint(_moved("/")),
 }

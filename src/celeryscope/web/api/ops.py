@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
+
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -19,6 +21,16 @@ class Ops:
     def __init__(self, vitals: Vitals) -> None:
         self._vitals = vitals
         self._was_ready = False
+
+    def answers(self) -> Mapping[str, Callable[[Request], Awaitable[Response]]]:
+        """Give each path and its handler."""
+        return {
+            "/metrics": self.metrics,
+            "/healthcheck": self.healthcheck,
+            "/health": self.health,
+            "/-/healthy": self.healthy,
+            "/-/ready": self.ready,
+        }
 
     async def metrics(self, request: Request) -> Response:
         """Give the metrics in the format that the scraper prefers."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import logging
 import re
 from typing import Any
@@ -15,9 +16,12 @@ import pytest
 from celeryscope.control.action import ItemResult, WorkerResult
 from celeryscope.control.commands import COMMANDS
 from celeryscope.errors import BadArgument, CeleryscopeError, NotFound, NotPossible, Unavailable
+from celeryscope.model.actor import Role
 from celeryscope.model.message import Message
 from celeryscope.web.api import control
-from celeryscope.web.app import CHANGES, MAX_BODY_BYTES
+from celeryscope.web.app import CHANGES
+from celeryscope.web.auth.door import Door
+from celeryscope.web.body import MAX_BODY_BYTES
 from celeryscope.web.selections import KEPT_SECONDS, MAX_KEPT, Selections
 from celeryscope.web.services import Services
 from tests.unit.web.standins import NOW, WORKER, Cluster, QueueDepth, life
@@ -33,8 +37,9 @@ def cluster() -> Cluster:
     return Cluster()
 
 
-def may(cluster: Cluster, **changes: Any) -> Services:
-    cluster.services = dataclasses.replace(cluster.services, **changes)
+def may(cluster: Cluster, *, role: Role, read_only: bool = False) -> Services:
+    door = Door(anonymous=role, read_only=read_only)
+    cluster.services = dataclasses.replace(cluster.services, door=door)
     return cluster.services
 
 
@@ -144,7 +149,7 @@ async def test_a_command_that_is_not_there_is_not_found(cluster: Cluster) -> Non
 @pytest.mark.parametrize("role", ["viewer", "operator", "admin"])
 @pytest.mark.parametrize("read_only", [False, True])
 async def test_the_role_decides_for_every_command(
-    cluster: Cluster, name: str, role: str, read_only: bool
+    cluster: Cluster, name: str, role: Role, read_only: bool
 ) -> None:
     may(cluster, role=role, read_only=read_only)
     command = COMMANDS[name]
@@ -226,9 +231,11 @@ async def test_each_command_leaves_a_line_that_says_who_what_and_whom(
     cluster.state.mask = lambda text: text.replace("hunter2", "***")
     body = {"arguments": {"headers": {"key": "v"}}, "workers": [WORKER]}
     await post(cluster, CONTROL + "revoke_by_stamped_headers", body)
-    assert caplog.messages == [
-        f'127.0.0.1 sent revoke_by_stamped_headers to {WORKER} with {{"headers": {{"key": "v"}}}}'
-    ]
+    (line,) = caplog.messages
+    entry = json.loads(line)
+    assert entry["by"]["address"] == "127.0.0.1"
+    assert (entry["what"], entry["whom"]["workers"]) == ("revoke_by_stamped_headers", [WORKER])
+    assert entry["arguments"] == {"headers": {"key": "v"}}
 
 
 async def test_what_is_masked_in_events_is_masked_in_actions(cluster: Cluster) -> None:

@@ -1,6 +1,6 @@
 /** The one dialog before a command is sent, made from the table of commands. */
 
-import { type ReactNode, useEffect, useId, useLayoutEffect, useRef, useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 
 import type { ArgumentInfo, CommandInfo } from '~/api/client';
 import { useCommands } from '~/api/control';
@@ -10,7 +10,9 @@ import { asksFor, fieldLabel, initial, readField, touched } from '~/lib/control'
 import { count, plural } from '~/lib/format';
 import { clip, visible } from '~/lib/text';
 
-import { Button, IconButton } from '../Button';
+import { Dialog, useClose } from '../Dialog';
+import { Decide, Labelled } from '../Form';
+import form from '../Form.module.css';
 import { Trouble, Waiting } from '../Notice';
 import { Plain, TaskName } from '../Plain';
 import styles from './ControlDialog.module.css';
@@ -31,47 +33,30 @@ interface DialogProps {
 }
 
 export default function ControlDialog({ asked, onClose }: DialogProps) {
-  const dialog = useRef<HTMLDialogElement>(null);
   const { data, error } = useCommands();
-  // Before the form looks for its first field.
-  useLayoutEffect(() => dialog.current?.showModal(), []);
   const command = data?.commands.find(({ name }) => name === asked.command);
-  const close = () => dialog.current?.close();
   return (
-    <dialog
-      ref={dialog}
-      className={styles.dialog}
-      aria-labelledby="control-title"
-      onClose={onClose}
-      onClick={({ target }) => target === dialog.current && close()}
-      data-testid="control"
-    >
-      <div className={styles.inner}>
-        <header className={styles.head}>
-          <h2 id="control-title">{command?.title ?? visible(asked.command)}</h2>
-          <IconButton icon="close" label="Close" onClick={close} />
-        </header>
-        {command ? (
-          <Form key={command.name} command={command} asked={asked} onClose={close} />
-        ) : error ? (
-          <Trouble error={error} />
-        ) : data ? (
-          <Trouble error={new Error('This console has no such command.')} />
-        ) : (
-          <Waiting what="the table of commands" />
-        )}
-      </div>
-    </dialog>
+    <Dialog title={command?.title ?? visible(asked.command)} testId="control" onClose={onClose}>
+      {command ? (
+        <Form key={command.name} command={command} asked={asked} />
+      ) : error ? (
+        <Trouble error={error} />
+      ) : data ? (
+        <Trouble error={new Error('This console has no such command.')} />
+      ) : (
+        <Waiting what="the table of commands" />
+      )}
+    </Dialog>
   );
 }
 
 interface FormProps {
   command: CommandInfo;
   asked: Asked;
-  onClose: () => void;
 }
 
-function Form({ command, asked, onClose }: FormProps) {
+function Form({ command, asked }: FormProps) {
+  const close = useClose();
   const given = asked.arguments ?? {};
   const unnamed = command.runs === 'workers' && command.needs_workers && asked.workers === undefined;
   const fields = [
@@ -118,7 +103,7 @@ function Form({ command, asked, onClose }: FormProps) {
         (report) => {
           keep(report);
           showTray(true);
-          onClose();
+          close();
         },
         (error: unknown) => {
           setSending(false);
@@ -129,7 +114,7 @@ function Form({ command, asked, onClose }: FormProps) {
   const change = (name: string) => (text: string) => setTyped((before) => ({ ...before, [name]: text }));
   return (
     <form
-      className={styles.form}
+      className={form.form}
       noValidate
       onSubmit={(event) => {
         event.preventDefault();
@@ -141,7 +126,7 @@ function Form({ command, asked, onClose }: FormProps) {
       <p className={styles.consequence} data-destructive={command.destructive || undefined}>
         {command.consequence}
       </p>
-      <div ref={first} className={styles.form}>
+      <div ref={first} className={form.form}>
         {fields.map((field) => {
           const found = read.get(field.name);
           return (
@@ -163,7 +148,7 @@ function Form({ command, asked, onClose }: FormProps) {
               <input
                 id={id}
                 aria-describedby={described}
-                className={styles.input}
+                className={form.input}
                 value={typedName}
                 autoComplete="off"
                 spellCheck={false}
@@ -175,21 +160,16 @@ function Form({ command, asked, onClose }: FormProps) {
         )}
         <p className={styles.confirmed}>How it is seen: {command.confirmed}</p>
         {failure && <Trouble error={failure} />}
-        <div className={styles.actions}>
-          <Button look="quiet" onClick={onClose} data-first={command.destructive || undefined}>
-            Cancel
-          </Button>
-          <Button
-            look={command.destructive ? 'plain' : 'accent'}
-            className={command.destructive ? styles.danger : undefined}
-            onClick={send}
-            disabled={sending || unconfirmed || asked.selection?.count === 0}
-            data-first={command.destructive ? undefined : true}
-            data-testid="control-send"
-          >
-            {sending ? 'Sending …' : command.title}
-          </Button>
-        </div>
+        <Decide
+          word={command.title}
+          doing="Sending …"
+          busy={sending}
+          disabled={unconfirmed || asked.selection?.count === 0}
+          danger={command.destructive}
+          testId="control-send"
+          onCancel={close}
+          onDo={send}
+        />
       </div>
     </form>
   );
@@ -235,26 +215,6 @@ function Touched({ command, asked }: { command: CommandInfo; asked: Asked }) {
   );
 }
 
-interface LabelledProps {
-  label: ReactNode;
-  help?: string;
-  problem: string;
-  children: (id: string, described: string) => ReactNode;
-}
-
-function Labelled({ label, help = '', problem, children }: LabelledProps) {
-  const id = useId();
-  return (
-    <div className={styles.field}>
-      <label htmlFor={id}>{label}</label>
-      {children(id, `${id}-help`)}
-      <p id={`${id}-help`} className={problem === '' ? styles.help : styles.problem} role={problem === '' ? undefined : 'alert'}>
-        {problem === '' ? help : problem}
-      </p>
-    </div>
-  );
-}
-
 interface FieldProps {
   argument: ArgumentInfo;
   value: string;
@@ -281,7 +241,7 @@ interface InputProps extends Omit<FieldProps, 'problem'> {
 function Input({ argument: { name, kind, minimum, maximum, choices, required }, value, onChange, id, described, wrong }: InputProps) {
   const common = {
     id,
-    className: styles.input,
+    className: form.input,
     'aria-describedby': described,
     'aria-invalid': wrong || undefined,
     'aria-required': required || undefined,

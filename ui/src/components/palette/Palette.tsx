@@ -164,7 +164,9 @@ function useFound(query: string, things: Things, tasks: readonly Item[], step: S
   const wanted = step?.left[0] ?? null;
   const everyone = step !== null && wanted === 'worker' && commands.get(step.command)?.needs_workers === false;
   return useMemo(() => {
-    const lately = recent.filter((one) => one.kind !== 'action' || commands.has(one.value));
+    // One may have lost since what was done or opened then.
+    const lately = recent.filter((one) =>
+      one.kind === 'action' ? commands.has(one.value) : one.kind !== 'page' || pages.some((page) => sameItem(page, one)));
     switch (wanted) {
       case null: {
         const ranked = rank(query, [...pages, ...actions, ...workers, ...queues, ...names], lately, SHOWN);

@@ -11,7 +11,13 @@ import { valueText } from '~/lib/query';
 import { stateWord } from '~/lib/states';
 import { visible } from '~/lib/text';
 
-import { PAGES } from '../shell/Shell';
+import { usePages } from '../shell/Shell';
+
+/** What else people call them. */
+const PAGE_WORDS: Readonly<Record<string, string>> = {
+  '/access': 'sessions api tokens who am i',
+  '/audit': 'trail log history who did what',
+};
 
 export interface Things {
   pages: readonly Item[];
@@ -31,7 +37,8 @@ export function useThings(): Things {
   const names = useNames(true);
   const commands = useCommands();
 
-  const pages = useMemo(() => PAGES.map(({ to, word }) => item('page', to, word)), []);
+  const places = usePages();
+  const pages = useMemo(() => places.map(({ to, word }) => item('page', to, word, '', PAGE_WORDS[to])), [places]);
   const known = useMemo(
     () => new Map((commands.data?.commands ?? []).filter(({ allowed }) => allowed).map((one) => [one.name, one])),
     [commands.data],

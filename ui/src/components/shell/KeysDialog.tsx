@@ -1,35 +1,20 @@
-import { useEffect, useRef, useState } from 'react';
+import { useState } from 'react';
 
 import { type KeyGroup, caps } from '~/lib/keys';
 
-import { IconButton, Key } from '../Button';
+import { Key } from '../Button';
+import { Dialog } from '../Dialog';
 import { keymap, keysAreOn, turnKeys } from '../useKeys';
 import styles from './KeysDialog.module.css';
 
 /** All keys that work on this page now. */
 export default function KeysDialog({ onClose }: { onClose: () => void }) {
-  const dialog = useRef<HTMLDialogElement>(null);
   const [groups] = useState(() => keymap.list());
-  useEffect(() => dialog.current?.showModal(), []);
   return (
-    <dialog
-      ref={dialog}
-      className={styles.dialog}
-      aria-labelledby="keys-title"
-      onClose={onClose}
-      // A click beside it closes it, as people expect.
-      onClick={({ target }) => target === dialog.current && dialog.current.close()}
-      data-testid="keys"
-    >
-      <div className={styles.inner}>
-        <header className={styles.head}>
-          <h2 id="keys-title">Keys</h2>
-          <IconButton icon="close" label="Close" onClick={() => dialog.current?.close()} />
-        </header>
-        <KeyList groups={groups} />
-        <Switch />
-      </div>
-    </dialog>
+    <Dialog title="Keys" wide testId="keys" onClose={onClose}>
+      <KeyList groups={groups} />
+      <Switch />
+    </Dialog>
   );
 }
 

@@ -9,6 +9,7 @@ import { BrokerChip, LinkChip } from './Chips';
 import styles from './Shell.module.css';
 import { ThemeButton } from './ThemeButton';
 import { TroubleContext } from './useTrouble';
+import { WhoButton } from './WhoButton';
 
 interface PageProps {
   title: string; // of the browser's tab
@@ -50,6 +51,7 @@ export function Page({ title, heading = title, parent, grafana, children }: Page
           <BrokerChip />
           <LinkChip />
           <ThemeButton />
+          <WhoButton />
         </div>
       </header>
       <div className={styles.content}>{children}</div>

@@ -1,9 +1,11 @@
 /** What is around every page: where one is, where one can go, and whether it is alive. */
 
 import { Link, Outlet, useRouter } from '@tanstack/react-router';
-import { Suspense, lazy, useEffect, useRef, useState } from 'react';
+import { Suspense, lazy, useEffect, useMemo, useRef, useState } from 'react';
 
 import { useLive } from '~/api/live';
+import { useMe } from '~/api/queries';
+import { mayAudit } from '~/lib/who';
 
 import { IconButton } from '../Button';
 import { Icon, type IconName } from '../Icon';
@@ -17,10 +19,11 @@ import styles from './Shell.module.css';
 import { TroubleContext, useTrouble } from './useTrouble';
 
 interface Place {
-  to: '/' | '/tasks' | '/workers' | '/queues' | '/schedules';
+  to: '/' | '/tasks' | '/workers' | '/queues' | '/schedules' | '/audit' | '/access';
   icon: IconName;
   word: string;
   key: string;
+  where?: 'beside' | 'menu'; // beside: not in a telephone's bar; menu: in that of the person alone
 }
 
 export const PAGES: readonly Place[] = [
@@ -29,7 +32,16 @@ export const PAGES: readonly Place[] = [
   { to: '/workers', icon: 'workers', word: 'Workers', key: 'g w' },
   { to: '/queues', icon: 'queues', word: 'Queues', key: 'g q' },
   { to: '/schedules', icon: 'schedules', word: 'Schedules', key: 'g s' },
+  { to: '/audit', icon: 'audit', word: 'Audit', key: 'g u', where: 'beside' },
+  { to: '/access', icon: 'key', word: 'Access', key: 'g c', where: 'menu' },
 ];
+
+/** The pages that one may open. */
+export function usePages(): readonly Place[] {
+  const { data } = useMe();
+  const audit = mayAudit(data);
+  return useMemo(() => PAGES.filter(({ to }) => to !== '/audit' || audit), [audit]);
+}
 
 const KeysDialog = lazy(() => import('./KeysDialog'));
 
@@ -38,7 +50,8 @@ export function Shell() {
   const main = useRef<HTMLElement>(null);
   const [help, setHelp] = useState(false);
   const told = useTrouble();
-  useShellKeys(() => setHelp(true));
+  const pages = usePages();
+  useShellKeys(pages, () => setHelp(true));
   return (
     <div className={styles.shell} data-trouble={told.trouble !== null || undefined}>
       <button type="button" className={styles.skip} onClick={() => main.current?.focus()}>
@@ -50,11 +63,12 @@ export function Shell() {
           <span className={styles.word}>Celeryscope</span>
         </Link>
         <nav className={styles.nav} aria-label="Pages">
-          {PAGES.map(({ to, icon, word, key }) => (
+          {pages.filter(({ where }) => where !== 'menu').map(({ to, icon, word, key, where }) => (
             <Link
               key={to}
               to={to}
               className={styles.navLink}
+              data-where={where}
               activeOptions={{ exact: to === '/', includeSearch: false }}
               title={`${word} (${key})`}
             >
@@ -94,10 +108,10 @@ export function Shell() {
   );
 }
 
-function useShellKeys(onHelp: () => void): void {
+function useShellKeys(pages: readonly Place[], onHelp: () => void): void {
   const router = useRouter();
   useKeys('Everywhere', [
-    ...PAGES.map(({ to, word, key }) => ({
+    ...pages.map(({ to, word, key }) => ({
       keys: key,
       does: word,
       run: () => void router.navigate({ to }),

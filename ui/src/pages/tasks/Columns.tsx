@@ -3,6 +3,7 @@
 import { useCallback, useMemo, useState } from 'react';
 
 import { Button } from '~/components/Button';
+import { Flyout } from '~/components/Flyout';
 import { store, stored } from '~/lib/stored';
 import {
   COLUMNS,
@@ -16,7 +17,6 @@ import {
 } from '~/lib/task-columns';
 
 import styles from './Columns.module.css';
-import { Flyout } from './Flyout';
 
 const KEY = 'task-columns';
 

@@ -27,7 +27,7 @@ interface DrawerProps {
   onClose: () => void;
 }
 
-export function Drawer({ uuid, over, place, onBefore, onNext, onClose }: DrawerProps) {
+export default function Drawer({ uuid, over, place, onBefore, onNext, onClose }: DrawerProps) {
   const box = useRef<HTMLElement>(null);
   const title = useRef<HTMLHeadingElement>(null);
   const { width, onResize } = useWidth(box);

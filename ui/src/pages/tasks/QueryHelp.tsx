@@ -1,4 +1,5 @@
-import { Flyout } from './Flyout';
+import { Flyout } from '~/components/Flyout';
+
 import styles from './QueryBar.module.css';
 
 const LINES: readonly [string, string][] = [

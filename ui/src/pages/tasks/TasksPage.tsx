@@ -14,7 +14,6 @@ import { DEFAULT_COLUMNS, sameColumns, writeColumns } from '~/lib/task-columns';
 import { DEFAULT_SORT, type TaskSearch, stripped } from '~/lib/task-query';
 
 import { ColumnChooser, useColumns } from './Columns';
-import { Drawer } from './Drawer';
 import { Facets } from './Facets';
 import { QueryBar, type Step } from './QueryBar';
 import { StateChips } from './StateChips';
@@ -29,6 +28,7 @@ import { useTaskRows } from './useTaskRows';
 const route = getRouteApi('/tasks');
 const RAIL = 'task-facets';
 const BulkBar = lazy(() => import('./BulkBar'));
+const Drawer = lazy(() => import('./Drawer'));
 
 export function TasksPage() {
   const search = route.useSearch();
@@ -132,18 +132,20 @@ export function TasksPage() {
               onEverything={() => change(EVERYTHING)}
             />
             {drawer.uuid !== null && (
-              <Drawer
-                uuid={drawer.uuid}
-                over={over}
-                place={rows && (at < 0 ? 'not among those listed' : `${count(at + 1)} of ${count(answer.total ?? rows.length)}`)}
-                onBefore={step(-1)}
-                onNext={step(1)}
-                onClose={() => {
-                  setMarked(null);
-                  drawer.close();
-                  list.current?.focus({ preventScroll: true });
-                }}
-              />
+              <Suspense>
+                <Drawer
+                  uuid={drawer.uuid}
+                  over={over}
+                  place={rows && (at < 0 ? 'not among those listed' : `${count(at + 1)} of ${count(answer.total ?? rows.length)}`)}
+                  onBefore={step(-1)}
+                  onNext={step(1)}
+                  onClose={() => {
+                    setMarked(null);
+                    drawer.close();
+                    list.current?.focus({ preventScroll: true });
+                  }}
+                />
+              </Suspense>
             )}
           </div>
         </div>

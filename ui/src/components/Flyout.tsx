@@ -2,10 +2,9 @@
 
 import { type ReactNode, useEffect, useId, useRef, useState } from 'react';
 
-import { Button, IconButton } from '~/components/Button';
-import type { IconName } from '~/components/Icon';
-
+import { Button, IconButton } from './Button';
 import styles from './Flyout.module.css';
+import type { IconName } from './Icon';
 
 interface FlyoutProps {
   icon: IconName;
