@@ -12,8 +12,7 @@ READY := $(VENV)/.ready
 # The one way to Node.js: the system's, or PyPI's where there is none.
 NPM := $(BIN)/python hatch_build.py npm
 # Tests that mostly wait, for workers and servers to start and to say no more.
-WAITING := tests/stack tests/contract $(wildcard tests/integration/test_control*.py) \
-  $(wildcard tests/integration/test_jobs.py)
+WAITING := tests/stack tests/contract tests/integration tests/oidc tests/security
 WITH := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 
 .DEFAULT_GOAL := help

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import heapq
 import math
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
@@ -16,6 +15,7 @@ from operator import attrgetter
 from typing import NamedTuple, TypeVar
 
 from celeryscope.model import query as language
+from celeryscope.model.matching import ValueTest, keyword, match
 from celeryscope.model.query import (
     Ago,
     And,
@@ -167,7 +167,8 @@ def _test(query: Query, now: float) -> tuple[int, Test]:
         case Match(key, values):
             return _field_test(key, values)
         case Keyword(name, values):
-            return 20, _keyword_test(name, values)
+            has = keyword(name, values)
+            return 20, lambda task: has(task.kwargs)
         case Compare():
             return 2, _compare_test(query, now)
         case Ago(key, seconds):
@@ -233,7 +234,7 @@ _LONG = frozenset({"args", "kwargs", "result", "exception"})
 
 def _field_test(key: str, values: Iterable[Pattern]) -> tuple[int, Test]:
     get = attrgetter(_ATTRIBUTES.get(key, key))
-    passes = _match(key, values)
+    passes = match(key, values)
     if key in _SHARED:
         known = _Memory(passes)
         return 1, lambda task: known[get(task)]
@@ -278,10 +279,8 @@ def _time_test(key: str, time: float) -> Test:
 
 # ---------------------------------------------------------------------- tests of values
 
-_ValueTest = Callable[[str | None], bool]
 
-
-def _value_test(query: Query) -> _ValueTest:
+def _value_test(query: Query) -> ValueTest:
     """Make a test of values of a query that asks for one field by nothing but `Match`."""
     match query:
         case And(terms):
@@ -294,146 +293,5 @@ def _value_test(query: Query) -> _ValueTest:
             passes = _value_test(term)
             return lambda value: not passes(value)
         case Match(key, values):
-            return _match(key, values)
+            return match(key, values)
     raise AssertionError(f"{query} does not ask for a field")
-
-
-def _match(key: str, values: Iterable[Pattern]) -> _ValueTest:
-    """Make the test of a field's values: None, for unknown, passes none."""
-    folded = [tuple(part.casefold() for part in pattern) for pattern in values]
-    whole = frozenset(pattern[0] for pattern in folded if len(pattern) == 1)
-    globs = [_glob(pattern) for pattern in folded if len(pattern) > 1]
-    loosely = _LOOSELY.get(key, _is_whole)
-
-    def test(value: str | None) -> bool:
-        if value is None:
-            return False
-        text = value.casefold()
-        if whole and loosely(text, whole):
-            return True
-        if not globs:
-            return False
-        texts = _node_names(text) if key == "worker" else (text,)
-        return any(glob(one) for glob in globs for one in texts)
-
-    return test
-
-
-def _is_whole(text: str, wanted: frozenset[str]) -> bool:
-    return text in wanted
-
-
-def _is_name(text: str, wanted: frozenset[str]) -> bool:
-    return text in wanted or any(text.endswith("." + end) for end in wanted)
-
-
-def _is_node(text: str, wanted: frozenset[str]) -> bool:
-    return not wanted.isdisjoint(_node_names(text))
-
-
-def _is_id(text: str, wanted: frozenset[str]) -> bool:
-    return text in wanted or any(
-        len(begin) >= _SHORTEST_ID and text.startswith(begin) for begin in wanted
-    )
-
-
-def _is_within(text: str, wanted: frozenset[str]) -> bool:
-    return any(part in text for part in wanted)
-
-
-def _node_names(text: str) -> tuple[str, str, str]:
-    """What a worker may be called: `celery@host`, `celery` or `host`."""
-    name, _, host = text.partition("@")
-    return text, name, host
-
-
-_SHORTEST_ID = 8
-#: How a value without wildcards is compared, where it need not be the whole.
-_LOOSELY: dict[str, Callable[[str, frozenset[str]], bool]] = {
-    "name": _is_name,
-    "worker": _is_node,
-    "uuid": _is_id,
-    **dict.fromkeys(_LONG, _is_within),
-}
-
-
-def _glob(pattern: Pattern) -> Callable[[str], bool]:
-    """Make the test of a whole text: each part is looked for once, from left to right."""
-    first, *middle, last = pattern
-    shortest = sum(map(len, pattern))
-
-    def test(text: str) -> bool:
-        if len(text) < shortest or not text.startswith(first) or not text.endswith(last):
-            return False
-        at, end = len(first), len(text) - len(last)
-        for part in middle:
-            at = text.find(part, at, end)
-            if at < 0:
-                return False
-            at += len(part)
-        return True
-
-    return test
-
-
-# ---------------------------------------------------------------------- keyword arguments
-
-_MOST_OCCURRENCES = 16
-#: A value in a repr: a string, a flat list or the like, or all up to the next comma.
-_VALUE = re.compile(
-    r"""\s*+(?: '((?:[^'\\]|\\.)*+)' | "((?:[^"\\]|\\.)*+)" | ([\[(][^\[\](){}]*+[\])] | [^,}]*+) )""",
-    re.DOTALL | re.VERBOSE,
-)
-_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-
-
-def _keyword_test(name: str, values: Iterable[Pattern]) -> Test:
-    """Make the test that looks for a name and its value in the repr of keyword arguments.
-
-    The repr may be cut off, and hold what is no plain Python; so it is not evaluated. A key
-    of a dict within counts as a name, too.
-    """
-    patterns = [tuple(part.casefold() for part in pattern) for pattern in values]
-    wanted = [_glob(p) if len(p) > 1 else p[0].__eq__ for p in patterns]
-    hints = [max(pattern, key=len) for pattern in patterns]
-    hinted = all(map(_is_same_in_a_repr, hints))
-    written = name.casefold()
-    keys = tuple({f"{written!r}:", f"'{written}':", f'"{written}":'})
-
-    def test(task: Task) -> bool:
-        if task.kwargs is None:
-            return False
-        text = task.kwargs.casefold()
-        if hinted:
-            for hint in hints:
-                if hint in text:
-                    break
-            else:
-                return False
-        return any(
-            is_wanted(value)
-            for key in keys
-            if key in text
-            for value in _values(text, key)
-            for is_wanted in wanted
-        )
-
-    return test
-
-
-def _is_same_in_a_repr(text: str) -> bool:
-    return text.isprintable() and not any(char in text for char in "'\"\\")
-
-
-def _values(text: str, key: str) -> Iterable[str]:
-    at = 0
-    for _ in range(_MOST_OCCURRENCES):
-        at = text.find(key, at)
-        if at < 0:
-            return
-        at += len(key)
-        found = _VALUE.match(text, at)
-        if found is not None:
-            one, other, bare = found.groups()
-            quoted = one if one is not None else other
-            yield bare.rstrip() if quoted is None else _ESCAPED.sub(r"\1", quoted)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Final, Literal
 
 import msgspec
+
+from celeryscope.model.matching import glob
 
 Role = Literal["viewer", "operator", "admin"]
 #: How somebody proved who they are; anonymous: they did not.
@@ -67,24 +69,10 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _fits(patterns: tuple[str, ...], name: str) -> bool:
-    return any(_matches(_parts(pattern), name) for pattern in patterns)
+    return any(_test(pattern)(name) for pattern in patterns)
 
 
 @lru_cache(maxsize=4_096)
-def _parts(pattern: str) -> tuple[str, ...]:
-    return tuple(re.split(r"\*+", pattern))
-
-
-def _matches(parts: tuple[str, ...], name: str) -> bool:
-    """Match in one pass: the earliest place for each part is as good as any."""
-    if len(parts) == 1:
-        return name == parts[0]
-    if not name.startswith(parts[0]):
-        return False
-    at = len(parts[0])
-    for part in parts[1:-1]:
-        found = name.find(part, at)
-        if found < 0:
-            return False
-        at = found + len(part)
-    return len(name) - len(parts[-1]) >= at and name.endswith(parts[-1])
+def _test(pattern: str) -> Callable[[str], bool]:
+    parts = tuple(re.split(r"\*+", pattern))
+    return pattern.__eq__ if len(parts) == 1 else glob(parts)

@@ -1,0 +1,391 @@
+"""Everything that was told of one task, and how it stands therefore. Pure.
+
+A record is a set of what was told, so it does not matter in which order, how often or through
+which writer it came: two records of one task merge to the same third, whichever is first. Of
+fields that can have one value only, the greatest wins: by time, then by the value itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+import msgspec
+
+from celeryscope.model.event import Event
+from celeryscope.model.task import (
+    FAILURE,
+    FINISHED,
+    PENDING,
+    RECEIVED,
+    REJECTED,
+    RETRY,
+    REVOKED,
+    STARTED,
+    SUCCESS,
+)
+
+ENDS = {
+    "succeeded": SUCCESS,
+    "failed": FAILURE,
+    "retried": RETRY,
+    "revoked": REVOKED,
+    "rejected": REJECTED,
+}
+KINDS = {f"task-{kind}": kind for kind in ("sent", "received", "started", *ENDS)}
+_BEFORE = {"sent": PENDING, "received": RECEIVED, "started": STARTED}
+_RANK = {"sent": 0, "received": 1, "started": 2}
+_MOST_TOLD = 128  # of one task; the earliest are kept, and the last
+_MICROSECONDS = 1_000_000
+_LONGEST = 2**60  # so that sums and differences fit into 64 bits
+_LONGEST_SECONDS = _LONGEST / _MICROSECONDS
+TERMINATED, EXPIRED, TRUNCATED = 1, 2, 4
+
+#: (kind, time in epoch seconds, sender, retries), as `cluster.runs` takes it.
+JudgedEvent = tuple[str, float, str, int]
+
+
+class Verdict(Protocol):
+    """How a task stands (`cluster.runs.Verdict`). Times: epoch seconds."""
+
+    @property
+    def state(self) -> str: ...
+    @property
+    def at(self) -> float: ...
+    @property
+    def worker(self) -> str | None: ...
+    @property
+    def received(self) -> float | None: ...
+    @property
+    def started(self) -> float | None: ...
+
+
+Judge = Callable[[Iterable[JudgedEvent], Callable[[str], float]], Verdict]
+#: Say which attempt each belongs to, 0 the first; None where nothing tells (`cluster.runs`).
+Number = Callable[[Iterable[JudgedEvent]], dict[JudgedEvent, int | None]]
+
+
+class Told(NamedTuple):
+    """One event of a task. Times: whole microseconds."""
+
+    at: int  # since the epoch
+    kind: str  # the event type without "task-"; a state of a project's own is in capitals
+    sender: str
+    retries: int = 0
+    number: int | None = None  # of a start: how long it had waited; of a success: its runtime
+    result: str | None = None
+    exception: str | None = None
+    traceback: str | None = None
+    flags: int = 0
+    signum: str | None = None
+
+
+class About(NamedTuple):
+    """What one event said of the task itself; the last that told a name holds."""
+
+    retries: int = -1
+    at: int = 0
+    name: str | None = None
+    args: str | None = None
+    kwargs: str | None = None
+    eta: str | None = None
+    expires: str | None = None
+    flags: int = 0
+
+
+class Way(NamedTuple):
+    """How a client sent it; the last time holds."""
+
+    at: int = 0
+    client: str | None = None
+    queue: str | None = None
+    exchange: str | None = None
+    routing_key: str | None = None
+
+
+_Said = TypeVar("_Said", About, Way)
+
+
+class Attempt(NamedTuple):
+    """One run of a task. Times: whole microseconds, since the epoch."""
+
+    retries: int | None  # None: its task-received never came
+    worker: str
+    state: str
+    received: int | None
+    started: int | None
+    ended: int | None
+    runtime: int | None
+    wait: int | None
+    exception: str | None
+    traceback: str | None
+
+
+class Record:
+    """All that was told of one task."""
+
+    __slots__ = ("about", "parent", "root", "told", "way")
+
+    def __init__(self) -> None:
+        self.told: dict[tuple[str, int, str], Told] = {}
+        self.about = About()
+        self.way = Way()
+        self.root: str | None = None
+        self.parent: str | None = None
+
+    def tell(self, told: Told) -> None:
+        """Add an event; it may be there already."""
+        key = (told.kind, told.at, told.sender)
+        known = self.told.get(key)
+        if known is None:
+            self.told[key] = told
+            if len(self.told) > _MOST_TOLD:
+                del self.told[sorted(self.told, key=lambda key: (key[1], key))[_MOST_TOLD - 1]]
+        elif known != told:
+            self.told[key] = Told(*map(_greatest, known, told))
+
+    def say(self, about: About) -> None:
+        self.about = _later(self.about, about)
+
+    def send(self, way: Way) -> None:
+        self.way = _later(self.way, way)
+
+    def family(self, uuid: str, root: str | None, parent: str | None) -> None:
+        """Note root and parent. A retry is sent by the task itself: it is not its own parent."""
+        if root is not None and (self.root is None or root > self.root):
+            self.root = root
+        if parent is not None and parent != uuid and (self.parent is None or parent > self.parent):
+            self.parent = parent
+
+
+class Standing(NamedTuple):
+    """How a task stands. Times: whole microseconds, since the epoch."""
+
+    state: str
+    at: int
+    worker: str | None
+    sent: int | None
+    received: int | None
+    started: int | None
+    runtime: int | None
+    wait: int | None
+    end: Told | None  # the outcome's texts
+    simple: bool  # there is nothing to it but this
+
+
+def microseconds(seconds: float) -> int:
+    """Give whole microseconds, of what is no time the longest that can be stored."""
+    return round(seconds * _MICROSECONDS) if abs(seconds) < _LONGEST_SECONDS else _LONGEST
+
+
+def seconds(microseconds: int) -> float:
+    return microseconds / _MICROSECONDS
+
+
+def take(
+    record: Record, event: Event, wait: float | None, cut: Callable[[str, int], str], chars: int
+) -> None:
+    """Add what an event tells. `cut` masks a text and cuts it to so many characters."""
+    kind = KINDS.get(event.type)
+    at = microseconds(event.timestamp)
+    if kind is None:
+        record.tell(Told(at, event.type[5:].upper(), event.hostname))
+        return
+    uuid = event.uuid or ""
+    if kind == "sent" or kind == "received":
+        if event.name is not None:
+            flags = 0
+            args, kwargs = event.args, event.kwargs
+            if args is not None:
+                args = cut(args, chars)
+                flags |= TRUNCATED if len(args) > chars else 0
+            if kwargs is not None:
+                kwargs = cut(kwargs, chars)
+                flags |= TRUNCATED if len(kwargs) > chars else 0
+            about = About(
+                event.retries or 0, at, event.name, args, kwargs, event.eta, event.expires, flags
+            )
+            record.say(about)
+        if kind == "sent":
+            record.send(Way(at, event.hostname, event.queue, event.exchange, event.routing_key))
+        record.family(uuid, event.root_id, event.parent_id)
+        record.tell(Told(at, kind, event.hostname, event.retries or 0))
+        return
+    if kind == "started":
+        number = None if wait is None else microseconds(wait)
+        record.tell(Told(at, kind, event.hostname, event.retries or 0, number))
+        return
+    flags = (TERMINATED if event.terminated else 0) | (EXPIRED if event.expired else 0)
+    result, exception, traceback = event.result, event.exception, event.traceback
+    if result is not None:
+        result = cut(result, chars)
+        flags |= TRUNCATED if len(result) > chars else 0
+    if exception is not None:
+        exception = cut(exception, chars)
+        flags |= TRUNCATED if len(exception) > chars else 0
+    if traceback is not None:
+        traceback = cut(traceback, 4 * chars)
+        flags |= TRUNCATED if len(traceback) > 4 * chars else 0
+    runtime = None if event.runtime is None else microseconds(event.runtime)
+    signum = None if event.signum is None else str(event.signum)
+    retries = event.retries or 0
+    record.tell(
+        Told(
+            at, kind, event.hostname, retries, runtime, result, exception, traceback, flags, signum
+        )
+    )
+
+
+def stand(record: Record, judge: Judge) -> Standing:
+    """Say how a task stands."""
+    found: dict[str, Told] = {}
+    for one in record.told.values():
+        slot = "end" if one.kind in ENDS else one.kind
+        if one.retries or slot in found or not _is_known(one):
+            return _judged(record, judge)
+        found[slot] = one
+    sent = found.get("sent")
+    run = [found[slot] for slot in ("received", "started", "end") if slot in found]
+    for one, after in pairwise(run):
+        if one.at > after.at or one.sender != after.sender:
+            return _judged(record, judge)
+    if record.about.retries > 0 or (sent is not None and sent.at != record.way.at):
+        return _judged(record, judge)
+    last = run[-1] if run else sent
+    assert last is not None
+    received, started, end = found.get("received"), found.get("started"), found.get("end")
+    return Standing(
+        ENDS.get(last.kind) or _BEFORE[last.kind], last.at, last.sender if run else None,
+        None if sent is None else sent.at, None if received is None else received.at,
+        None if started is None else started.at, None if end is None else end.number,
+        None if started is None else started.number, end, True,
+    )  # fmt: skip
+
+
+def _judged(record: Record, judge: Judge) -> Standing:
+    ordered = _ordered(record)
+    verdict = judge([_judgeable(one) for one in ordered if _is_known(one)], _no_skew)
+    state, at = verdict.state, microseconds(verdict.at)
+    worker = verdict.worker
+    received = None if verdict.received is None else microseconds(verdict.received)
+    started = None if verdict.started is None else microseconds(verdict.started)
+    own = [one for one in ordered if not _is_known(one)]
+    if own and state not in FINISHED and own[-1].at >= at + (state == RETRY):
+        state, at, worker = own[-1].kind, own[-1].at, own[-1].sender
+    sents = [one.at for one in ordered if one.kind == "sent"]
+    ends = [one for one in ordered if one.kind in ENDS]
+    end: Told | None = None
+    if ends:
+        values: dict[str, Any] = {}
+        for one in sorted(ends, key=lambda one: (one.at, _order(one))):
+            values.update({k: v for k, v in one._asdict().items() if v is not None})
+        end = Told(**values)
+    deciding = [one for one in ends if one.at == at and ENDS[one.kind] == state]
+    runtime = next((one.number for one in reversed(deciding)), None)
+    waits = [one.number for one in ordered if one.kind == "started" and one.number is not None]
+    return Standing(
+        state, at, worker, max(sents, default=None), received, started, runtime,
+        waits[-1] if waits else None, end, False,
+    )  # fmt: skip
+
+
+def attempts(record: Record, number: Number) -> list[Attempt]:
+    """Give the runs, in the order they began."""
+    ordered = [one for one in _ordered(record) if one.kind != "sent" and _is_known(one)]
+    numbers = number([_judgeable(one) for one in ordered])
+    groups: dict[tuple[int | None, str], list[Told]] = {}
+    for one in ordered:
+        groups.setdefault((numbers.get(_judgeable(one)), one.sender), []).append(one)
+    runs = [_attempt(retries, worker, group) for (retries, worker), group in groups.items()]
+    runs.sort(key=lambda run: (run.retries or 0, _began(run), run.worker))
+    return runs
+
+
+def _attempt(retries: int | None, worker: str, group: Sequence[Told]) -> Attempt:
+    received = [one.at for one in group if one.kind == "received"]
+    starts = [one for one in group if one.kind == "started"]
+    ends = [one for one in group if one.kind in ENDS]
+    ends.sort(key=lambda one: (one.kind != "rejected", one.at))
+    end = ends[-1] if ends else None
+    start = starts[-1] if starts else None
+    state = RECEIVED if start is None else STARTED
+    if end is not None:
+        state = ENDS[end.kind]
+    return Attempt(
+        retries, worker, state, received[0] if received else None,
+        None if start is None else start.at, None if end is None else end.at,
+        None if end is None else end.number, None if start is None else start.number,
+        None if end is None else end.exception, None if end is None else end.traceback,
+    )  # fmt: skip
+
+
+def _began(run: Attempt) -> int:
+    return next(at for at in (run.received, run.started, run.ended) if at is not None)
+
+
+def _ordered(record: Record) -> list[Told]:
+    return sorted(
+        record.told.values(), key=lambda one: (one.at, _RANK.get(one.kind, 3), one.kind, one.sender)
+    )
+
+
+def _is_known(told: Told) -> bool:
+    return told.kind in ENDS or told.kind in _BEFORE
+
+
+def _judgeable(told: Told) -> JudgedEvent:
+    return told.kind, seconds(told.at), told.sender, told.retries
+
+
+def _no_skew(_: str) -> float:
+    return 0.0
+
+
+def _greatest(one: Any, other: Any) -> Any:
+    if one is None or other is None:
+        return other if one is None else one
+    return max(one, other)
+
+
+def _later(one: _Said, other: _Said) -> _Said:
+    """Give the greater; mostly the first two fields, which are there, say which."""
+    first, second = one[:2], other[:2]
+    if first != second:
+        return other if _order(second) > _order(first) else one
+    return other if _order(other) > _order(one) else one
+
+
+def _order(values: Sequence[Any]) -> tuple[tuple[bool, Any], ...]:
+    """Make a key that orders None before every value."""
+    return tuple([(value is not None, value if value is not None else 0) for value in values])
+
+
+# ---------------------------------------------------------------------- on disk
+
+
+class _Life(msgspec.Struct, array_like=True):
+    told: list[Told]
+    about: About
+    way: Way
+    root: str | None
+    parent: str | None
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(_Life)
+
+
+def dump(record: Record) -> bytes:
+    return _encoder.encode(
+        _Life(_ordered(record), record.about, record.way, record.root, record.parent)
+    )
+
+
+def load(data: bytes) -> Record:
+    life = _decoder.decode(data)
+    record = Record()
+    record.told = {(one.kind, one.at, one.sender): one for one in life.told}
+    record.about, record.way = life.about, life.way
+    record.root, record.parent = life.root, life.parent
+    return record
