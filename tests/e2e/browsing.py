@@ -208,7 +208,7 @@ def axe(page: Page) -> list[str]:
     ]
 
 
-def agree(page: Callable[[], Any], truth: Callable[[], Any], *, seconds: float = 5) -> None:
+def agree(page: Callable[[], Any], truth: Callable[[], Any], *, seconds: float = 20) -> None:
     """Wait until the page shows the truth; both are asked anew until they are the same."""
     give_up_at = time.monotonic() + seconds
     while (shown := page()) != (true := truth()):

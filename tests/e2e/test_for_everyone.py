@@ -160,6 +160,7 @@ def only_by_mouse(page: Page) -> list[str]:
             return [...document.querySelectorAll('body *')]
                 .filter(e => getComputedStyle(e).cursor === 'pointer' && inSight(e)
                     && !e.closest(CLICKABLE + ', label') && !e.querySelector(CLICKABLE)
+                    && !e.closest('tr')?.querySelector(CLICKABLE)  // a row's button does the same
                     && !e.closest('[role=option]'))  // the arrow keys of its input
                 .map(e => e.outerHTML.slice(0, 200));
         }"""

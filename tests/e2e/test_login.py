@@ -38,7 +38,7 @@ def test_a_wrong_password_is_told_and_the_way_back_is_kept(house: House, visitor
     await_link(page, "live")
     expect(page).to_have_url(house.url + DEEP)
     failed = house.audited(kind="login failed", limit=2)
-    assert [entry["by"]["name"] for entry in failed] == ["nobody", "otto"]
+    assert [entry["by"]["name"] for entry in failed] == ["an unknown name", "otto"]
 
 
 def test_the_login_needs_no_script(house: House, browser: Browser) -> None:

@@ -221,6 +221,7 @@ def test_a_full_disk_is_told_counted_and_leaves_the_chain_whole(
     ours = make(tmp_path)
     write(ours, "before")
     full.append(True)
+    caplog.clear()
     with caplog.at_level(logging.INFO):
         write(ours, "lost 1")
         write(ours, "lost 2")
