@@ -12,7 +12,7 @@ READY := $(VENV)/.ready
 # The one way to Node.js: the system's, or PyPI's where there is none.
 NPM := $(BIN)/python hatch_build.py npm
 # Tests that mostly wait, for workers and servers to start and to say no more.
-WAITING := tests/stack tests/contract tests/integration tests/oidc tests/security
+WAITING := tests/stack tests/contract tests/integration
 WITH := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 
 .DEFAULT_GOAL := help

@@ -314,11 +314,12 @@ def _check(config: Config, command: Command, origins: Mapping[str, str]) -> None
         )
     if config.proxy_roles and not config.proxy_role_header:
         raise ConfigError("--proxy-roles are looked for in a header: --proxy-role-header NAME")
-    if command == "exporter" and not (
+    # The console looks for a login when it starts; these two have none.
+    if command in {"exporter", "demo"} and not (
         config.unix_socket or config.insecure or is_loopback(config.address)
     ):
         origin = origins.get("address", "--address")
         raise ConfigError(
-            f"{origin}: on {config.address} other machines reach it, and the exporter has no login. "
+            f"{origin}: on {config.address} other machines reach it, and the {command} has no login. "
             "Say --insecure to let everybody in who reaches it."
         )

@@ -359,13 +359,16 @@ def test_on_loopback_no_login_is_needed(here: Path, address: str) -> None:
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "::", "10.0.0.7", "example.com"])
-def test_elsewhere_the_exporter_starts_only_when_insecure_is_said(here: Path, address: str) -> None:
+@pytest.mark.parametrize("command", ["exporter", "demo"])
+def test_elsewhere_what_has_no_login_starts_only_when_insecure_is_said(
+    here: Path, address: str, command: Command
+) -> None:
     given = {"broker": "redis://x", "address": address}
     with pytest.raises(ConfigError, match="--insecure"):
-        config(here, command="exporter", flags=given)
-    assert config(here, command="exporter", flags={**given, "insecure": "on"}).address == address
+        config(here, command=command, flags=given)
+    assert config(here, command=command, flags={**given, "insecure": "on"}).address == address
     flags = {**given, "unix_socket": "/run/x.sock"}
-    assert config(here, command="exporter", flags=flags).unix_socket
+    assert config(here, command=command, flags=flags).unix_socket
 
 
 # ---------------------------------------------------------------- TLS to the broker
