@@ -8,6 +8,7 @@ import contextlib
 import functools
 import hashlib
 import logging
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -84,8 +85,9 @@ class Door:
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`anonymous` is what people may do who are not known; None: nothing. By default the
-        door stands open. With `until_login` that ends as soon as there is a way to log in. `open_settings` are those settings of rules that need no login.
-        `cookie` is the name of a session's cookie.
+        door stands open. With `until_login` that ends as soon as there is a way to log in.
+        `open_settings` are those settings of rules that need no login. `cookie` is the name of a
+        session's cookie.
         """
         self.users = users or Users(None)
         self.tokens = tokens or Tokens(None)
@@ -106,6 +108,7 @@ class Door:
         self.clock = clock
         self._hints: OrderedDict[str, str] = OrderedDict()  # by session
         self._denied: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self._denied_lock = threading.Lock()
         self._stamps: OrderedDict[str, str | None] = OrderedDict()  # by session
 
     @property
@@ -408,13 +411,14 @@ class Door:
             await run_in_threadpool(write)  # the disk may take its time
 
     def _is_new(self, key: tuple[str, str], now: float) -> bool:
-        if now - self._denied.get(key, 0.0) < _DENIED_SECONDS:
-            return False
-        self._denied[key] = now
-        self._denied.move_to_end(key)
-        while len(self._denied) > _MAX_DENIED:
-            self._denied.popitem(last=False)
-        return True
+        with self._denied_lock:
+            if now - self._denied.get(key, 0.0) < _DENIED_SECONDS:
+                return False
+            self._denied[key] = now
+            self._denied.move_to_end(key)
+            while len(self._denied) > _MAX_DENIED:
+                self._denied.popitem(last=False)
+            return True
 
 
 #: Methods that change nothing (RFC 9110 §9.2.1).
