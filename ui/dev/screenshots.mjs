@@ -28,7 +28,7 @@ const SOURCES = fileURLToPath(new URL('../../src', import.meta.url));
 const THEMES = ['light', 'dark'];
 const QUALITY = 76;
 const LIMIT_BYTES = 1_500_000; // of all pictures: they are in the repository, and stay in its past
-const SHOWN = ['overview', 'tasks', 'query', 'drawer', 'task', 'workers', 'worker', 'queues'];
+const SHOWN = ['overview', 'tasks', 'query', 'drawer', 'task', 'workers', 'worker', 'queues', 'schedules', 'access', 'audit'];
 
 if (!existsSync(flags.chromium)) {
   console.error(`There is no ${flags.chromium}: install Chromium (apt-get install chromium), or name one with --chromium.`);
@@ -50,6 +50,7 @@ async function pages() {
   try {
     await untilAlive(base, { seconds: Number(flags.seconds) });
     const paths = await pagesOf(base);
+    await doSomething(base);
     for (const theme of THEMES) {
       const context = await visit(browser, { width: 1440, height: 900, theme });
       await context.route('**/api/v1/tasks/*', anywhere);
@@ -65,6 +66,20 @@ async function pages() {
   } finally {
     await demo?.stop();
   }
+}
+
+/** Have something done, so that the audit trail has something to show. */
+async function doSomething(base) {
+  const { workers } = await (await fetch(`${base}/api/v1/workers`)).json();
+  const ask = (path, body) =>
+    fetch(`${base}/api/v1/${path}`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+  await ask('control/pool_grow', { arguments: { n: 1 }, workers: [workers[0]?.hostname] });
+  await ask('control/rate_limit', { arguments: { task_name: 'reports.build', rate_limit: '10/m' } });
+  await ask('tokens', { name: 'prometheus', role: 'viewer', expires_in: 90 * 86_400 });
 }
 
 /** One task, as it would be told on any machine: tracebacks have paths, senders the host's name. */

@@ -46,6 +46,7 @@ export async function pagesOf(base) {
     workers: '/workers',
     worker: `/workers/${worker}`,
     queues: '/queues',
+    schedules: '/schedules',
     access: '/access',
     audit: '/audit',
     missing: '/tasks/there-is-no-such-task',
