@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import msgspec
 
-from celeryscope.audit.entry import Kind
 from celeryscope.control.commands import Command, find, parse
 from celeryscope.control.mailbox import cleaned
 from celeryscope.errors import Forbidden
@@ -60,7 +59,7 @@ def send(
         command, arguments, workers=workers, confirm=confirm, max_ids=max_ids
     )
     subjects = subjects_of(arguments)
-    _write(services, "command", command, action, workers, subjects, arguments)
+    _write(services, command, action, workers, subjects, arguments)
     services.outcomes.expect(
         action, services.door.trail, services.actor, workers=workers, subjects=subjects
     )
@@ -105,7 +104,7 @@ class _Theirs:
 def stop(services: Services, ident: str) -> Action:
     """Stop an action for who asks; raises what `Desk.stop` raises."""
     action = services.desk.stop(ident)
-    _write(services, "command", "stop", action, None, (), {})
+    _write(services, "stop", action, None, (), {})
     return action
 
 
@@ -138,7 +137,6 @@ def subjects_of(arguments: Mapping[str, Any]) -> Sequence[str]:
 
 def _write(
     services: Services,
-    kind: Kind,
     what: str,
     action: Action,
     workers: Sequence[str] | None,
@@ -147,7 +145,7 @@ def _write(
 ) -> None:
     rest = {name: value for name, value in arguments.items() if name != "ids"}
     services.door.trail.write(
-        kind=kind,
+        kind="command",
         by=services.actor,
         what=what,
         workers=workers,

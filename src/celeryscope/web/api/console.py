@@ -799,7 +799,29 @@ def ingest(services: Services, _path: Mapping[str, str], _query: NoQuery) -> Ing
 Q = TypeVar("Q", bound=msgspec.Struct)
 
 
-class Operation(Generic[Q]):
+class Endpoint:
+    """What questions and changes have in common: how they are called, and with what answered."""
+
+    def __init__(
+        self,
+        named: Callable[..., msgspec.Struct],
+        response: type[msgspec.Struct],
+        *,
+        refusal: str,
+        heavy: bool,
+    ) -> None:
+        """`named` answers; its name and docstring are the endpoint's. `refusal` says when it is
+        answered with 409, if it ever is. `heavy`: it computes for a while, so that only a few are
+        answered at once.
+        """
+        self.id = named.__name__
+        self.summary = (named.__doc__ or "").strip()
+        self.response = response
+        self.refusal = refusal
+        self.heavy = heavy
+
+
+class Operation(Endpoint, Generic[Q]):
     """One question a client may ask: its parameters, who answers, and with what."""
 
     def __init__(
@@ -811,16 +833,10 @@ class Operation(Generic[Q]):
         refusal: str = "",
         heavy: bool = False,
     ) -> None:
-        """`refusal` says when it is answered with 409, if it ever is. `heavy`: it computes for a
-        while, so that only a few are answered at once.
-        """
-        self.heavy = heavy
-        self.id = answer.__name__
-        self.summary = (answer.__doc__ or "").strip()
+        """`refusal` and `heavy` are as those of `Endpoint`."""
+        super().__init__(answer, response, refusal=refusal, heavy=heavy)
         self.answer = answer
         self.query = query
-        self.response = response
-        self.refusal = refusal
 
 
 OVERVIEW = Operation(overview, NoQuery, Overview)

@@ -39,6 +39,7 @@ from celeryscope.model.actor import Role
 from celeryscope.model.task import Task
 from celeryscope.web import steering
 from celeryscope.web.api.console import (
+    Endpoint,
     MessagePage,
     MessageRequest,
     NoQuery,
@@ -405,7 +406,7 @@ def stop(services: Services, path: Mapping[str, str], _body: Nothing) -> ActionR
 Body = TypeVar("Body", bound=msgspec.Struct)
 
 
-class Change(Generic[Body]):
+class Change(Endpoint, Generic[Body]):
     """One thing a client may ask us to do: its body, and with what it is answered."""
 
     def __init__(
@@ -418,15 +419,11 @@ class Change(Generic[Body]):
         refusal: str = "",
         heavy: bool = False,
     ) -> None:
-        """`refusal` and `heavy` are as those of `Operation`."""
-        self.heavy = heavy
-        self.id = answer.__name__
-        self.summary = (answer.__doc__ or "").strip()
+        """`refusal` and `heavy` are as those of `Endpoint`."""
+        super().__init__(answer, response, refusal=refusal, heavy=heavy)
         self.answer = answer
         self.body = body
-        self.response = response
         self.status = status
-        self.refusal = refusal
 
 
 def look(services: Services, path: Mapping[str, str], body: MessageRequest) -> MessagePage:

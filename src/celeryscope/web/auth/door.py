@@ -145,7 +145,7 @@ class Door:
             return visit._replace(actor=self._identified(identity, address))
         if given:
             return visit._replace(actor=await self._shown(given, address))
-        if cookie and (seen := self._with_session(cookie, visit)) is not None:
+        if cookie and (seen := await self._with_session(cookie, visit)) is not None:
             return seen
         return visit._replace(actor=self._nobody(address))
 
@@ -163,7 +163,7 @@ class Door:
             address=address,
         )
 
-    def _with_session(self, cookie: str, visit: Visit) -> Visit | None:
+    async def _with_session(self, cookie: str, visit: Visit) -> Visit | None:
         now = self.clock()
         found = self.sessions.find(cookie, now=now)
         if found is None:
@@ -175,7 +175,7 @@ class Door:
             user = self.users.find(session.name)
             if user is None or self.users.stamp(session.name) != session.stamp:
                 with contextlib.suppress(NotFound):  # another process was faster
-                    self.sessions.end(session.id)
+                    await run_in_threadpool(self.sessions.end, session.id)  # it writes a file
                 return None
             role, scope = user.role, user.scope
             self._stamps[session.id] = session.stamp

@@ -284,7 +284,7 @@ async def test_an_open_stream_ends_soon_after_its_session(
 ) -> None:
     monkeypatch.setattr("celeryscope.web.live._STILL_SECONDS", 0.05)
     cookie = house.log_in(VIEWER)
-    visit = house.door._with_session(cookie, _nobody())
+    visit = await house.door._with_session(cookie, _nobody())
     assert visit is not None
     assert visit.actor is not None
     hub = Hub(house.cluster.services, tick_seconds=0.02)

@@ -17,23 +17,11 @@ from celeryscope.errors import ConfigError, NotFound, Unavailable
 from celeryscope.model.actor import Scope
 from celeryscope.web.auth import sessions as module
 from celeryscope.web.auth.sessions import Session, Sessions, key_of
+from tests.unit.web.auth.clock import Clock
 
 NOW = 1_800_000_000.0
 KEY = b"k" * 32
 IDLE, LIFETIME, ROTATE = 3_600.0, 86_400.0, 900.0
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

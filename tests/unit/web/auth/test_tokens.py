@@ -14,22 +14,10 @@ from celeryscope.errors import BadArgument, NotFound, NotPossible, Unavailable
 from celeryscope.model.actor import Scope
 from celeryscope.web.auth import tokens as module
 from celeryscope.web.auth.tokens import Token, Tokens
+from tests.unit.web.auth.clock import Clock
 
 NOW = 1_800_000_000.0
 DAY = 86_400.0
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

@@ -14,22 +14,10 @@ from celeryscope.errors import BadArgument, ConfigError, NotFound, NotPossible, 
 from celeryscope.model.actor import Role, Scope
 from celeryscope.web.auth import users as module
 from celeryscope.web.auth.users import User, Users
+from tests.unit.web.auth.clock import Clock
 
 PASSWORD = "correct horse"
 ADA = User(name="ada", role="admin", scope=Scope(queues=("mail*",), tasks=("shop.*",)))
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture
