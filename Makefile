@@ -93,5 +93,5 @@ $(READY): pyproject.toml hatch_build.py $(CONSTRAINTS)
 	$(PIP) install --quiet --upgrade 'pip>=25.1'
 	$(PIP) install --quiet $(WITH) --group dev
 	$(BIN)/python hatch_build.py
-	$(PIP) install --quiet $(WITH) --no-build-isolation --editable '.[demo,oidc]'
+	$(PIP) install --quiet $(WITH) --no-build-isolation --editable '.[demo,oidc,postgres,parquet]'
 	@touch $@

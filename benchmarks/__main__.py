@@ -1,7 +1,8 @@
 """Measure what we claim, beside the tools we compare ourselves with.
 
     python -m benchmarks            everything; about a quarter of an hour
-    python -m benchmarks rate       one of: rate, burst, rabbitmq, scrape, memory, broadcast, page
+    python -m benchmarks rate       one of: rate, burst, rabbitmq, scrape, memory, broadcast, history,
+                                    page
 
 Machines differ and are noisy: CPU seconds and ratios within one run are what to compare.
 """
@@ -16,7 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import harness, page, truth
+from benchmarks import harness, page, remember, truth
 
 EVENTS_PER_TASK = 4.0757  # of the load generator as it is called here
 
@@ -242,6 +243,11 @@ def _round(watched: harness.Watched) -> tuple[float, float, int]:
         report = watched.get(where)
 
 
+def history(directory: Path, seconds: float) -> None:
+    """10,000 events/s into the history with the page open; a search beside Flower's."""
+    remember.run(directory, seconds)
+
+
 def in_chromium(directory: Path, seconds: float) -> None:
     """The page at 15,000 events/s in Chromium, and fifty of them at once."""
     page.run(directory, seconds)
@@ -254,6 +260,7 @@ BENCHMARKS: dict[str, Callable[[Path, float], None]] = {
     "scrape": scrape,
     "memory": memory,
     "broadcast": broadcast,
+    "history": history,
     "page": in_chromium,
 }
 

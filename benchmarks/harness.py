@@ -145,13 +145,12 @@ def rabbitmq(directory: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def ours(broker: str, directory: Path, *, feed: bool = True) -> Iterator[Watched]:
+def ours(broker: str, directory: Path, *options: str, feed: bool = True) -> Iterator[Watched]:
     """Celeryscope as people run it, with one page open on it."""
     port = free_port()
-    command = [sys.executable, "-m", "celeryscope", "serve", "--broker", broker]
-    with started(
-        [*command, "--port", str(port)], port=port, log=directory / "celeryscope.log"
-    ) as watched:
+    command = [sys.executable, "-m", "celeryscope", "serve", "--broker", broker, *options]
+    command += ["--data-dir", str(directory / "data"), "--port", str(port)]
+    with started(command, port=port, log=directory / "celeryscope.log") as watched:
         wait_connected(watched)
         if not feed:
             yield watched
@@ -189,7 +188,7 @@ def page_feed(watched: Watched) -> Iterator[list[int]]:
 
 
 @contextlib.contextmanager
-def flower(broker: str, directory: Path) -> Iterator[Watched | None]:
+def flower(broker: str, directory: Path, *options: str) -> Iterator[Watched | None]:
     """Flower on the same broker; None when it is not installed."""
     program = os.environ.get("CELERYSCOPE_FLOWER", str(Path(sys.executable).parent / "celery"))
     python = Path(program).parent / "python"
@@ -199,7 +198,9 @@ def flower(broker: str, directory: Path) -> Iterator[Watched | None]:
         return
     port = free_port()
     command = [program, "--broker", broker, "flower", "--address=127.0.0.1", f"--port={port}"]
-    with started(command, port=port, log=directory / "flower.log") as watched:
+    command += options
+    env = {**os.environ, "FLOWER_UNAUTHENTICATED_API": "true"}
+    with started(command, port=port, log=directory / "flower.log", env=env) as watched:
         time.sleep(3)
         yield watched
 

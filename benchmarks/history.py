@@ -175,7 +175,7 @@ COPYING = (
     FROM task WHERE seq BETWEEN :first AND :last""",
     """INSERT INTO block SELECT
     id + :b, first + :d, last + :d, oldest + :t, newest + :t, min_runtime, max_runtime, min_wait,
-    max_wait, min_retries, max_retries, NULL
+    max_wait, min_retries, max_retries, NULL, max_ran
     FROM block WHERE id / 256 = :segment""",
     "INSERT INTO slice SELECT id + :s, bits FROM slice WHERE id / 4096 = :segment",
 )

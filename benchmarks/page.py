@@ -70,7 +70,7 @@ def run(directory: Path, seconds: float) -> None:
     ):
         _await_load(watched)
         _print("events a second at the start", f"{_rate(watched):,.0f} of {EVENTS_A_SECOND:,}")
-        with _chromium() as browser:
+        with chromium() as browser:
             _measure(browser, toll, "about:blank", "an empty page", min(seconds, 30))
             _measure(browser, toll, toll.url + "/", "Overview", seconds)
             _measure(browser, toll, toll.url + "/tasks", "Tasks", seconds)
@@ -166,7 +166,7 @@ def _memory(devtools: Any) -> tuple[float, int]:
 
 
 @contextlib.contextmanager
-def _chromium() -> Iterator[Any]:
+def chromium() -> Iterator[Any]:
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:

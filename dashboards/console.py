@@ -273,6 +273,79 @@ MISSING = (
     ),
 )  # fmt: skip
 
+HISTORY = (
+    stat(
+        "History",
+        "Whether the history of tasks is written. While it is not, events wait in memory, and when "
+        "there is no more room for them the oldest are dropped.",
+        Target(f"max({of('celeryscope_history_trouble')})"),
+        unit="short",
+        width=3,
+        limits=BAD_IF_ANY,
+        mappings=[meaning({"0": ("written", GREEN), "1": ("in trouble", RED)})],
+        nothing="not kept",
+    ),
+    stat(
+        "Tasks kept",
+        "Tasks in the history. Consoles on one PostgreSQL share theirs.",
+        Target(f"max({of('celeryscope_history_tasks')})"),
+        unit="short",
+        decimals=0,
+        width=3,
+        limits=thresholds(base=BLUE),
+        nothing="not kept",
+    ),
+    stat(
+        "Kept for",
+        "How long ago the last event of the history's oldest task was.",
+        Target(f"time() - min({of('celeryscope_history_oldest_task_timestamp_seconds')})"),
+        unit="s",
+        decimals=0,
+        width=3,
+        limits=thresholds(base=BLUE),
+        nothing="nothing yet",
+    ),
+    stat(
+        "Events dropped",
+        "Events that are not in the history, in the time range shown: it could not be written, and "
+        "there was no more room in memory.",
+        Target(lost("celeryscope_history_events_dropped_total"), instant=True),
+        unit="short",
+        decimals=0,
+        width=3,
+        limits=BAD_IF_ANY,
+    ),
+    timeseries(
+        "In and out",
+        "Task events written to the history, and tasks taken out because they were too old, too many "
+        "or too much; each second.",
+        Target(rate(of("celeryscope_history_events_written_total")), "events written"),
+        Target(rate(of("celeryscope_history_tasks_removed_total")), "tasks taken out"),
+        unit="short",
+        width=4,
+        overrides=(colored("events written", BLUE), colored("tasks taken out", ORANGE)),
+    ),
+    timeseries(
+        "Waiting and refused",
+        "Task events that are not written yet, and what could not be written at all: a fault of "
+        "Celeryscope, please report it.",
+        Target(total(of("celeryscope_history_events_waiting")), "waiting"),
+        Target(increase(of("celeryscope_history_events_refused_total")), "refused"),
+        unit="short",
+        decimals=0,
+        width=4,
+        overrides=(colored("waiting", ORANGE), colored("refused", RED)),
+    ),
+    timeseries(
+        "On disk",
+        "What the history takes of the disk. Its settings bound it by age, number and size.",
+        Target(f"max({of('celeryscope_history_size_bytes')})", "size"),
+        unit="bytes",
+        width=4,
+        overrides=(colored("size", BLUE),),
+    ),
+)
+
 COST = (
     timeseries(
         "Processor",
@@ -351,6 +424,7 @@ BOARD = dashboard(
         Row("Now", NOW),
         Row("Does it keep up", SIGHT),
         Row("What is missing from the figures", MISSING),
+        Row("The history of tasks", HISTORY),
         Row("What it takes", COST),
     ),
 )

@@ -7,14 +7,18 @@ nothing is skipped where it counts.
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
+import pwd
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from hashlib import blake2s
 from pathlib import Path
 from typing import NamedTuple
 
@@ -112,7 +116,7 @@ def running(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=dict(env) if env is not None else None,
+            env=_at_home(os.environ if env is None else env, log.parent),
             cwd=cwd,
             start_new_session=True,
         )
@@ -121,6 +125,14 @@ def running(
         yield process
     finally:
         end(process)
+
+
+def _at_home(env: Mapping[str, str], directory: Path) -> dict[str, str]:
+    """Keep what a console remembers apart by the directory of the test that runs it."""
+    if env.get("XDG_DATA_HOME") != _DATA.name:
+        return dict(env)
+    own = blake2s(str(directory).encode(), digest_size=8).hexdigest()
+    return {**env, "XDG_DATA_HOME": str(Path(_DATA.name) / own)}
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
@@ -245,6 +257,115 @@ def running_rabbitmq(directory: Path, *, port: int | None = None) -> Iterator[st
     """A plain RabbitMQ node of one's own. Yields its URL."""
     with rabbitmq_running(directory, port=port) as node:
         yield node.url
+
+
+def postgresql_binary(name: str) -> str:
+    """The path of a program of PostgreSQL's server; Debian keeps them apart from others."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return need_binary(name, debian="postgresql", directories=list(map(str, found)))
+
+
+def as_postgres() -> list[str]:
+    """What to begin a command of PostgreSQL with: it refuses to run as root."""
+    if os.geteuid() != 0:
+        return []
+    user = pwd.getpwnam("postgres" if _has_user("postgres") else "nobody")
+    setpriv = need_binary("setpriv", debian="util-linux")
+    return [setpriv, f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
+
+
+def _has_user(name: str) -> bool:
+    return any(user.pw_name == name for user in pwd.getpwall())
+
+
+@contextlib.contextmanager
+def postgresql_data() -> Iterator[Path]:
+    """A directory with an empty cluster of PostgreSQL; its superuser is postgres, without a
+    password. It is outside of pytest's directories, which are root's alone where root tests."""
+    initdb = postgresql_binary("initdb")
+    with tempfile.TemporaryDirectory(prefix="celeryscope-postgresql-") as name:
+        data = Path(name) / "data"
+        if as_postgres():
+            user = "postgres" if _has_user("postgres") else "nobody"
+            shutil.chown(name, user)
+        command = [
+            *as_postgres(), initdb, "--pgdata", str(data), "--auth", "trust", "--username",
+            "postgres", "--encoding", "UTF8", "--locale", "C", "--no-sync",
+        ]  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/")
+        assert done.returncode == 0, done.stdout + done.stderr
+        yield data
+
+
+class PostgresNode(NamedTuple):
+    """A PostgreSQL server that runs."""
+
+    url: str  # of the database postgres
+    port: int
+    process: subprocess.Popen[bytes]
+
+
+@contextlib.contextmanager
+def postgresql_running(
+    data: Path, *settings: str, port: int | None = None
+) -> Iterator[PostgresNode]:
+    """A PostgreSQL server on such a directory; `settings` as in postgresql.conf."""
+    port = port or free_port()
+    chosen = [
+        "listen_addresses=127.0.0.1", f"port={port}", "unix_socket_directories=", "fsync=off",
+        "shared_buffers=32MB", "max_connections=60", *settings,
+    ]  # fmt: skip
+    options = [part for setting in chosen for part in ("-c", setting)]
+    command = [*as_postgres(), postgresql_binary("postgres"), "-D", str(data), *options]
+    with running(
+        command,
+        log=data.parent / f"postgresql-{port}.log",
+        ready=lambda: _takes_connections(port),
+        cwd=Path("/"),
+        timeout_seconds=40,
+    ) as process:
+        yield PostgresNode(f"postgresql://postgres@127.0.0.1:{port}/postgres", port, process)
+
+
+def _takes_connections(port: int) -> bool:
+    psycopg = pytest.importorskip("psycopg")
+    try:
+        psycopg.connect(
+            f"postgresql://postgres@127.0.0.1:{port}/postgres", connect_timeout=2
+        ).close()
+    except psycopg.Error:
+        return False
+    return True
+
+
+@pytest.fixture(scope="session")
+def shared_postgresql() -> Iterator[str]:
+    """The URL of a PostgreSQL that the whole test run shares: make databases of your own in it."""
+    need(importlib.util.find_spec("psycopg"), "psycopg is not installed: pip install psycopg")
+    with postgresql_data() as data, postgresql_running(data) as node:
+        yield node.url
+
+
+@contextlib.contextmanager
+def new_database(server: str) -> Iterator[str]:
+    """An empty database on a server of PostgreSQL, gone at the end. Yields its URL."""
+    import psycopg
+
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(server, autocommit=True) as db:
+        db.execute(f"CREATE DATABASE {name}".encode())
+    try:
+        yield server.rpartition("/")[0] + f"/{name}"
+    finally:
+        with psycopg.connect(server, autocommit=True) as db:
+            db.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@pytest.fixture
+def database(shared_postgresql: str) -> Iterator[str]:
+    """The URL of an empty database of PostgreSQL that only this test uses."""
+    with new_database(shared_postgresql) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

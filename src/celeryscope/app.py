@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gc
 import ipaddress
@@ -24,8 +25,9 @@ from celeryscope.audit.entry import CONSOLE
 from celeryscope.audit.trail import Trail
 from celeryscope.broker.base import QueueDepth, QueuePoller
 from celeryscope.broker.open import open_depths, open_looks
-from celeryscope.cluster import liveness
-from celeryscope.cluster.accounting import Accounting
+from celeryscope.cluster import liveness, runs
+from celeryscope.cluster.accounting import Accounting, Loss
+from celeryscope.cluster.orphans import Orphans
 from celeryscope.cluster.state import ClusterState
 from celeryscope.config.load import is_loopback
 from celeryscope.config.settings import Config, masker
@@ -38,6 +40,10 @@ from celeryscope.control.jobs import Jobs
 from celeryscope.control.remote import Remote
 from celeryscope.control.results import Results
 from celeryscope.errors import CeleryscopeError, ConfigError, PortInUse, without_passwords
+from celeryscope.history.gaps import Gaps
+from celeryscope.history.orphans import Sweeper
+from celeryscope.history.retention import Retention
+from celeryscope.history.store import History
 from celeryscope.ingest.open import broker_url, open_source
 from celeryscope.ingest.pipeline import Pipeline
 from celeryscope.ingest.source import Source
@@ -45,6 +51,7 @@ from celeryscope.logs import Format, log_to_stderr
 from celeryscope.metrics.catalog import Catalog, Limits
 from celeryscope.metrics.collectors import (
     BuildCollector,
+    HistoryCollector,
     IngestCollector,
     ProcessCollector,
     QueuesCollector,
@@ -56,11 +63,11 @@ from celeryscope.metrics.collectors import (
 from celeryscope.metrics.recorder import Recorder, sole_queue
 from celeryscope.metrics.registry import Metrics
 from celeryscope.model.actor import Role
-from celeryscope.model.event import Event
+from celeryscope.model.event import Event, Found
 from celeryscope.model.schedule import Entry
 from celeryscope.model.task import Task
 from celeryscope.model.worker import Worker
-from celeryscope.places import data_dir, make_private
+from celeryscope.places import data_dir, make_private, occupied
 from celeryscope.schedules.reader import Reader
 from celeryscope.web import app as web
 from celeryscope.web.auth.door import Door, cookie_name
@@ -81,6 +88,7 @@ _ASSETS = Path(__file__).parent / "web" / "dist"
 _REMEMBERED_SECONDS = 86_400.0
 _RETIRE_EVERY_SECONDS = 5.0
 _ENABLE_EVENTS_SECONDS = 5.0
+_LAST_GAPS = 20
 _SWITCH_SECONDS = 0.001
 _GC_THRESHOLDS = (10_000, 20, 50)
 
@@ -96,11 +104,15 @@ class Watch:
         exporter: bool,
         console_url: str | None = None,
         door: Door | None = None,
+        history: History | None = None,
     ) -> None:
         """`console_url` is where people reach the console; None: there is none, or who knows.
 
-        `door` lets people in; by default it stands open.
+        `door` lets people in; by default it stands open. `history` keeps what becomes of tasks;
+        None: nothing is kept.
         """
+        self.history = history
+        self.retention = None if history is None else build_retention(config, history)
         self.config = config
         self.door = door or Door()
         self.outcomes = Outcomes()
@@ -116,7 +128,9 @@ class Watch:
             # The exporter shows no texts; it needs names, times and the class of an exception.
             max_text_chars=256 if exporter else config.max_text_chars,
             mask=mask,
+            keep_arguments=config.store_args,
         )
+        mask_arguments = self.state.mask_arguments
         self.accounting = Accounting()
         self.source = build_source(config, celery_app=celery_app)
         self.inspector = Inspector(
@@ -124,7 +138,7 @@ class Watch:
             timeout_seconds=config.reply_timeout,
             interval_seconds=config.inspect_interval,
             enable_events_seconds=_ENABLE_EVENTS_SECONDS if config.enable_events else None,
-            mask=mask,
+            mask=mask_arguments,
             workers=self._known_workers,
         )
         self.queues = QueuePoller(
@@ -132,7 +146,12 @@ class Watch:
             queues=self._queue_names,
             interval_seconds=config.queue_interval,
         )
-        self.messages = open_looks(app=celery_app, broker_api=config.broker_api or None, mask=mask)
+        self.messages = open_looks(
+            app=celery_app,
+            broker_api=config.broker_api or None,
+            mask=mask,
+            show_arguments=config.store_args,
+        )
         sight = Sight(online=self._seen_online, task_state=self._task_state)
         self.remote = Remote(
             app=celery_app,
@@ -140,7 +159,7 @@ class Watch:
             sight=sight,
             timeout_seconds=config.control_timeout,
             max_workers=max(10_000, config.max_workers),
-            mask=mask,
+            mask=mask_arguments,
             on_change=self._command_changed,
         )
         self.results = Results(celery_app)
@@ -151,7 +170,7 @@ class Watch:
             tasks=self._task,
             known_names=self._task_names,
             entries=self._entries,
-            mask=mask,
+            mask=mask_arguments,
             sight=sight,
             on_change=self.outcomes.changed,
         )
@@ -166,6 +185,25 @@ class Watch:
             url=self.source.url,
             max_message_bytes=config.max_message_bytes,
         )
+        self.gaps = None
+        if history is not None:
+            self.gaps = Gaps(history, broker=self.source.url, keep_seconds=config.history_max_age)
+        self.sweeper = Sweeper(
+            memory=Orphans(
+                self.state,
+                status=self.worker_status,
+                listened=self.accounting.listened,
+                inspections=lambda: self.inspector.latest,
+                lost_after_seconds=config.lost_after,
+            ),
+            tell=self._found,
+            history=history,
+            ask=self.results.outcomes if config.fetch_results and self.results.configured else None,
+            inspect=self.inspector.request,
+            restore=self._restore,
+            lost_after_seconds=config.lost_after,
+        )
+        self._missed_until = self._missed_messages = 0.0
         self._stop = threading.Event()
         self._retired_at = 0.0
         self._thread = threading.Thread(
@@ -181,10 +219,16 @@ class Watch:
             self.remote.start()
             self.jobs.start()
             self.schedules.start()
+            self.sweeper.start()
+        if self.gaps is not None:
+            self.gaps.start()
+        if self.retention is not None:
+            self.retention.start()
 
     def stop(self) -> None:
         """End, in reverse order."""
         if not self.exporter:
+            self.sweeper.stop()
             self.schedules.stop()
             self.jobs.stop()
             self.remote.stop()
@@ -192,6 +236,10 @@ class Watch:
         self.inspector.stop()
         self._stop.set()
         self._thread.join(5.0)
+        if self.retention is not None:
+            self.retention.stop()
+        if self.gaps is not None:
+            self.gaps.stop()
 
     # ------------------------------------------------------------------ in the source's thread
 
@@ -199,6 +247,8 @@ class Watch:
         with self.state.lock:
             before = self.state.totals.get("worker-online")
             applied = self.state.apply(events, received_at)
+        if self.history is not None:
+            self.history.write(applied)
         if self.state.totals.get("worker-online") != before:
             for event, _, worker in applied:
                 if event.type == "worker-online" and worker is not None:
@@ -210,6 +260,8 @@ class Watch:
     def _tick(self, now: float) -> None:
         with self.state.lock:
             self.state.tick(now)
+            losses = self.state.losses()
+        self._note_missing(now, losses)
         self.recorder.tick(now, self.state.workers)
         if now - self._retired_at >= _RETIRE_EVERY_SECONDS:
             self._retired_at = now
@@ -217,6 +269,31 @@ class Watch:
             self.state.sole_queues = {
                 host: queues[0] for host, queues in self._queues_of().items() if len(queues) == 1
             }
+
+    def _note_missing(self, now: float, losses: Sequence[tuple[str, Loss]]) -> None:
+        """Hand on what is known to be missing, and ask how the tasks ended that it may concern."""
+        accounting = self.accounting
+        cuts = list(accounting.gaps)[-_LAST_GAPS:]
+        dropped = accounting.dropped_messages
+        unwritten = 0 if self.history is None else self.history.dropped
+        if self.gaps is not None:
+            if accounting.listening_since is not None:
+                self.gaps.connected(accounting.listening_since)
+            self.gaps.tell(
+                now=now,
+                cuts=cuts,
+                lost=[(hostname, *loss) for hostname, loss in losses],
+                dropped=dropped,
+                unwritten=unwritten,
+            )
+        for hostname, loss in losses:
+            self.sweeper.missed(loss.until, hostname)
+        over = max((cut.end for cut in cuts if cut.end is not None), default=0.0)
+        if over > self._missed_until:
+            self.sweeper.missed(over)
+        if dropped > self._missed_messages:
+            self.sweeper.missed(now)
+        self._missed_until, self._missed_messages = over, dropped
 
     def _retire(self, now: float) -> None:
         """Let go of what belongs to workers that are gone: first their series, then the rest."""
@@ -234,6 +311,25 @@ class Watch:
             if silent >= max(after, _REMEMBERED_SECONDS):
                 with self.state.lock:
                     self.state.forget_worker(worker.hostname)
+
+    # ------------------------------------------------------------------ what no event told
+
+    def _found(self, found: Sequence[Found], old: Mapping[str, Task]) -> None:
+        """Take note of what was found out of tasks; `old` are those not in memory."""
+        with self.state.lock:
+            learnt = self.state.learn(found)
+            here = {event.uuid for event in found if event.uuid in self.state.tasks}
+        if self.history is not None:
+            self.history.write(learnt)
+            self.history.write(
+                (event, task, None)
+                for event in found
+                if (task := old.get(event.uuid or "")) is not None and task.uuid not in here
+            )
+
+    def _restore(self, tasks: Sequence[Task]) -> None:
+        with self.state.lock:
+            self.state.restore(tasks)
 
     # ------------------------------------------------------------------ for the others
 
@@ -286,6 +382,9 @@ class Watch:
             results=self.results,
             schedules=self.schedules,
             door=self.door,
+            history=self.history,
+            retention=self.retention,
+            ends=self.sweeper.status,
             outcomes=self.outcomes,
             ingest=self.ingest,
             worker_status=self.worker_status,
@@ -314,7 +413,11 @@ class Watch:
         return None if status == "unknown" else status == "online"
 
     def _task(self, task_id: str) -> Task | None:
-        return self.state.tasks.get(task_id)
+        """Give a task of the memory, else of the history; raises Unavailable as that does."""
+        found = self.state.tasks.get(task_id)
+        if found is None and self.history is not None:
+            return self.history.task(task_id)
+        return found
 
     def _task_state(self, task_id: str) -> str | None:
         task = self.state.tasks.get(task_id)
@@ -370,6 +473,12 @@ class Watch:
         worker = self.state.workers.get(hostname)
         return worker is not None and self.worker_status(worker, time.time()) != "offline"
 
+    def _history_collectors(self) -> list[Any]:
+        history, retention = self.history, self.retention
+        if history is None or retention is None:
+            return []
+        return [HistoryCollector(history, removed=lambda: retention.status().removed)]
+
     def _collectors(self, console_url: str | None) -> list[Any]:
         return [
             WorkersCollector(
@@ -391,6 +500,7 @@ class Watch:
                 connected=self.ready,
                 recorder=self.recorder,
             ),
+            *self._history_collectors(),
             BuildCollector(version=__version__, console_url=console_url),
             ProcessCollector(),
         ]
@@ -423,6 +533,35 @@ def data_directory(config: Config) -> Path | None:
         )
         return None
     return directory
+
+
+def build_history(config: Config, *, directory: Path | None) -> History | None:
+    """Open the history; None: it is off, or there is no place for it.
+
+    Raises NotPossible where it can never be used. Where it cannot be used just now it says so
+    (`trouble`), and is tried again.
+    """
+    if config.history == "off" or not (config.history or directory):
+        return None
+    return History.open(
+        config.history if directory is None or config.history else directory / "history.db",
+        judge=runs.judge,
+        number=runs.attempts,
+        mask=masker(config.mask),
+        max_text_chars=config.max_text_chars,
+        keep_arguments=config.store_args,
+    )
+
+
+def build_retention(config: Config, history: History) -> Retention:
+    """Make what takes old tasks out of the history."""
+    return Retention(
+        history,
+        max_age_seconds=config.history_max_age,
+        max_age_of=config.history_max_age_of,
+        max_tasks=config.history_max_tasks,
+        max_bytes=config.history_max_bytes,
+    )
 
 
 def build_door(config: Config, *, directory: Path | None, url: str | None) -> Door:
@@ -618,15 +757,21 @@ def _run(config: Config, listening: _Listening, *, celery_app: Any, exporter: bo
         )
     if config.result_backend and not app.conf.result_backend:
         app.conf.result_backend = config.result_backend
-    door = None
+    door = history = None
+    in_use = contextlib.ExitStack()
     if not exporter:
-        door = build_door(config, directory=data_directory(config), url=listening.url)
+        directory = data_directory(config)
+        if directory is not None:
+            in_use.enter_context(occupied(directory))
+        door = build_door(config, directory=directory, url=listening.url)
+        history = build_history(config, directory=directory)
     watch = Watch(
         config,
         celery_app=app,
         exporter=exporter,
         console_url=_console_url(config, listening.url, exporter=exporter),
         door=door,
+        history=history,
     )
     hosts = _allowed_hosts(config)
     if exporter:
@@ -665,9 +810,12 @@ def _run(config: Config, listening: _Listening, *, celery_app: Any, exporter: bo
         server.run(sockets=[listening.socket])
     finally:
         watch.stop()
+        if history is not None:
+            history.close()
         if door is not None:
             door.close()
             _write_down(door.trail, "stopped")
+        in_use.close()
         for number, handler in before.items():
             signal.signal(number, handler)
     return 0 if server.started else 1

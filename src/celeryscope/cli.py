@@ -1,5 +1,5 @@
-"""The commands: celeryscope serve · demo · exporter · stack · control · user · token · audit,
-`celery -A proj scope`.
+"""The commands: celeryscope serve · demo · exporter · stack · control · user · token · audit ·
+history · backup · restore, `celery -A proj scope`.
 
 Their options are made from the table of settings. What is heavy to import is imported by the
 command that needs it.
@@ -11,18 +11,18 @@ import getpass
 import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 
-from celeryscope import __version__
+from celeryscope import __version__, places
 from celeryscope.config import SETTINGS, Config, Given, Loaded, Setting, load
 from celeryscope.config.load import dialect_of
 from celeryscope.config.settings import GROUPS, MEANINGLESS, Command
-from celeryscope.errors import CeleryscopeError, ConfigError, SourceError
+from celeryscope.errors import CeleryscopeError, ConfigError
 from celeryscope.titles import hide
 
 EXIT_CONFIG = 2
@@ -165,7 +165,7 @@ def _serve(config: Config, *, app: Any = None, exporter: bool = False) -> int:
 
 def _told(error: CeleryscopeError) -> int:
     """Say what went wrong in a sentence; returns the exit status."""
-    hint = error.hint if isinstance(error, SourceError) else ""
+    hint = getattr(error, "hint", "")
     click.echo(f"celeryscope: {error}" + (f"\n{hint}" if hint else ""), err=True)
     return EXIT_CONFIG if isinstance(error, ConfigError) else EXIT_FAILED
 
@@ -173,9 +173,15 @@ def _told(error: CeleryscopeError) -> int:
 #: Groups of commands that other rooms have, by name: where.
 _ELSEWHERE = {
     "audit": "celeryscope.audit.commands",
+    "backup": "celeryscope.history.commands",
+    "history": "celeryscope.history.commands",
+    "restore": "celeryscope.history.commands",
+    "tasks": "celeryscope.web.commands",
     "token": "celeryscope.web.auth.commands",
     "user": "celeryscope.web.auth.commands",
 }
+#: Of these, those that take some of the console's settings.
+_TAKES_SETTINGS = ("backup", "history", "restore", "tasks")
 
 
 class _Main(click.Group):
@@ -187,27 +193,35 @@ class _Main(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if (module := _ELSEWHERE.get(cmd_name)) is None:
             return super().get_command(ctx, cmd_name)
+        if cmd_name in _TAKES_SETTINGS:
+            hide("serve", cmd_name)
         found: click.Command = getattr(import_module(module), cmd_name)
         return found
 
 
 def _record(what: str, subject: str, detail: str) -> None:
-    """Write into the audit trail what a command line changed."""
+    """Write into the audit trail what a command line changed of users and tokens."""
+    from celeryscope.web.auth.commands import DATA_DIR
+
+    directory = click.get_current_context().meta[DATA_DIR]
+    _write_down("token" if what.startswith("token") else "user", directory, what, subject, detail)
+
+
+def _write_down(kind: Any, data_dir: Path, what: str, subject: str | None, detail: str) -> None:
     from celeryscope.audit.entry import By
     from celeryscope.audit.trail import Trail
-    from celeryscope.web.auth.commands import DATA_DIR
 
     try:
         who = getpass.getuser()
     except (KeyError, OSError):  # no such user, as in a container
         who = str(os.getuid())
     logging.getLogger("celeryscope.audit").propagate = False  # the command says it itself
-    trail = Trail(click.get_current_context().meta[DATA_DIR] / "audit")
+    trail = Trail(data_dir / "audit")
     trail.write(
-        kind="token" if what.startswith("token") else "user",
+        kind=kind,
         by=By(name=who, way="command line"),
         what=what,
-        subjects=[subject],
+        subjects=[] if subject is None else [subject],
         outcome="done",
         detail=detail,
     )
@@ -215,12 +229,55 @@ def _record(what: str, subject: str, detail: str) -> None:
         click.echo(f"celeryscope: {trail.error}", err=True)
 
 
+class _House:
+    """What the commands of other rooms are given: settings, and the audit trail."""
+
+    record = staticmethod(_record)
+
+    @staticmethod
+    def opening(given: Mapping[str, tuple[str, Any]]) -> Any:
+        """Say where the history is, by the console's settings (`history.opening.House`)."""
+        from celeryscope.app import build_history
+        from celeryscope.history.opening import FILE, Opening
+        from celeryscope.history.retention import Limits
+
+        flags = [Given(name, value, option) for name, (option, value) in given.items()]
+        config = load(
+            command="serve",
+            flags=flags,
+            env=os.environ,
+            app=[Given("broker", "memory://", "nobody")],  # it must be said, and is not used
+            directory=Path.cwd(),
+        ).config
+        directory = places.data_dir(config.data_dir)
+
+        def open_history() -> Any:
+            return build_history(config, directory=directory)
+
+        return Opening(
+            data_dir=directory,
+            where=None if config.history == "off" else config.history or directory / FILE,
+            limits=Limits(
+                config.history_max_age,
+                config.history_max_age_of,
+                config.history_max_tasks,
+                config.history_max_bytes,
+            ),
+            open=open_history,
+        )
+
+    @staticmethod
+    def note(data_dir: Path, what: str, detail: str) -> None:
+        """Write into the audit trail what was done to the history."""
+        _write_down("console", data_dir, what, None, detail)
+
+
 @click.group(
     cls=_Main,
     context_settings={
         "help_option_names": ["-h", "--help"],
         "max_content_width": 100,
-        "obj": _record,
+        "obj": _House(),
     },
 )
 @click.version_option(__version__, prog_name="celeryscope", message="%(prog)s %(version)s")

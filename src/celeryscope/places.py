@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
-from celeryscope.errors import ConfigError
+from celeryscope.errors import ConfigError, NotPossible
+
+#: Whoever uses a data directory holds a lock on this file in it.
+LOCK = "in-use.lock"
 
 
 def data_dir(given: Path | None) -> Path:
@@ -29,6 +35,32 @@ def make_private(directory: Path) -> None:
             f"The data directory {directory} cannot be used: {trouble.strerror or trouble}. Give "
             "one that can be: --data-dir DIRECTORY"
         ) from trouble
+
+
+@contextlib.contextmanager
+def occupied(directory: Path, *, alone: bool = False) -> Iterator[None]:
+    """Use a data directory; any number may, but for one that wants to be alone with it.
+
+    Raises NotPossible where others use it, or somebody is alone with it.
+    """
+    try:
+        file = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError:  # it can only be read: then nobody can replace anything in it either
+        yield
+        return
+    try:
+        try:
+            fcntl.flock(file, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise NotPossible(
+                f"The data directory {directory} is in use by another celeryscope.",
+                hint="Stop the console, and any celeryscope command that works on it."
+                if alone
+                else "A backup is being restored into it. Try again when that is done.",
+            ) from None
+        yield
+    finally:
+        os.close(file)
 
 
 def _home() -> Path:

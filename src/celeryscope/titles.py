@@ -60,9 +60,10 @@ def secrets_of(command: Command) -> dict[str, Secret]:
     return found
 
 
-def hide(command: Command) -> None:
+def hide(command: Command, name: str = "") -> None:
     """Start this program again without the secrets in its arguments; return if there are none.
 
+    `name` is what the command is called where it only takes some of that command's settings.
     Call it before anything is opened or started: what this process holds is lost. It does
     nothing where the process' own arguments are not those of `command`, as in a test.
     """
@@ -70,7 +71,9 @@ def hide(command: Command) -> None:
     before = sys.orig_argv[: len(sys.orig_argv) - len(arguments)]
     if not sys.executable or sys.orig_argv[len(before) :] != arguments or len(before) < 2:
         return
-    cleaned, variables = without_secrets(arguments, command, secrets_of(command), os.environ)
+    cleaned, variables = without_secrets(
+        arguments, name or command, secrets_of(command), os.environ
+    )
     if not variables:
         return
     sys.stdout.flush()

@@ -15,6 +15,7 @@ import yaml
 from celeryscope import __version__, dashboards
 from celeryscope.config import SETTINGS
 from celeryscope.config.settings import BY_NAME
+from celeryscope.history.store import MOST_WAITING_BYTES
 from tests.conftest import REPOSITORY, need_binary
 from tests.deploy.kustomize import Resource, build
 from tests.integration.watching import Console
@@ -230,6 +231,13 @@ def test_what_it_keeps_outlives_the_pod() -> None:
     assert Path(kept).parent == Path(mount["mountPath"])
 
 
+def test_the_volume_has_room_for_the_history_and_more() -> None:
+    asked = one("PersistentVolumeClaim")["spec"]["resources"]["requests"]["storage"]
+    assert asked.endswith("Gi")
+    room = int(asked.removesuffix("Gi")) * 1024 * MIB
+    assert room > 1.1 * BY_NAME["history_max_bytes"].default
+
+
 def test_the_image_is_this_version() -> None:
     assert CONTAINER["image"].rpartition(":")[2] == __version__
 
@@ -250,6 +258,7 @@ def test_the_memory_holds_what_the_settings_allow() -> None:
     limit = CONTAINER["resources"]["limits"]["memory"]
     assert limit.endswith("Mi")
     buffers = BY_NAME["event_buffer_bytes"].default + BY_NAME["max_text_bytes"].default
+    buffers += MOST_WAITING_BYTES
     assert int(limit.removesuffix("Mi")) * MIB >= buffers + 256 * MIB
 
 

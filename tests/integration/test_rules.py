@@ -155,6 +155,7 @@ def test_the_alerts_are_those_we_promise() -> None:
         "CeleryscopeNothingSucceeds",
         "CeleryscopeEventsLost",
         "CeleryscopeBrokerUnreachable",
+        "CeleryscopeHistoryNotWritten",
         "CeleryscopeConsoleDown",
     }
 
@@ -264,6 +265,7 @@ def test_odd_names_in_a_link_come_out_as_they_went_in() -> None:
     assert checked == set(ALERTS) - {
         "CeleryscopeEventsLost",
         "CeleryscopeBrokerUnreachable",
+        "CeleryscopeHistoryNotWritten",
         "CeleryscopeConsoleDown",
     }
 

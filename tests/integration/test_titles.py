@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
+import subprocess
 import sys
 import time
 import urllib.request
@@ -94,6 +96,26 @@ def test_the_title_of_our_commands_has_no_secret(form: str, broker: str, tmp_pat
             with urllib.request.urlopen(request, timeout=10) as answer:
                 assert json.load(answer)["broker"]["transport"] == "redis"
         assert PASSWORD not in ours.log.read_text()
+
+
+@pytest.mark.parametrize("command", ["history info", "tasks state:failed"])
+def test_the_title_of_a_command_on_the_history_has_no_secret(command: str, tmp_path: Path) -> None:
+    need(Path("/proc/self/cmdline").exists(), "there is no /proc here")
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # a PostgreSQL that says nothing
+        url = f"postgresql://u:{PASSWORD}@127.0.0.1:{silent.getsockname()[1]}/d?connect_timeout=30"
+        process = subprocess.Popen(
+            [sys.executable, "-m", "celeryscope", *command.split(), "--history", url],
+            cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            silent.settimeout(30)
+            with silent.accept()[0]:
+                shown = title(process.pid)
+                assert PASSWORD not in " ".join(shown)
+                assert command.split()[0] in shown
+        finally:
+            process.kill()
+            process.wait()
 
 
 def _basic(login: str) -> str:

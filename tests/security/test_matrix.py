@@ -6,7 +6,8 @@ mistake there must not make its own test pass.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
@@ -15,6 +16,7 @@ import pytest
 from starlette.routing import Route
 
 from celeryscope.control.commands import COMMANDS
+from celeryscope.history.store import History
 from celeryscope.model.actor import RANKS, Role
 from celeryscope.web import app as web
 from celeryscope.web.auth.guard import Guard, GuardedRoute
@@ -28,6 +30,7 @@ from tests.unit.web.people import (
     Way,
     answer_at_once,
     given,
+    history_in,
     users_in,
 )
 from tests.unit.web.standins import WORKER, Cluster
@@ -53,6 +56,8 @@ class Asked(NamedTuple):
 
 
 TASK = "/api/v1/tasks/mine"
+FAMILY = "/api/v1/families/mine"
+STARTED = "/api/v1/started/beat_schedule:mail-nightly"
 FLOWER = f"workername={WORKER}"
 TABLE = "?draw=1&start=0&length=10&order[0][column]=0"
 
@@ -81,6 +86,17 @@ REQUESTS: Final = (
     Asked("GET", "/api/v1/queues/{name:path}/messages", "viewer", "/api/v1/queues/mail/messages"),
     Asked("GET", "/api/v1/tasks", "viewer", "/api/v1/tasks?facets=1"),
     Asked("GET", "/api/v1/tasks/{uuid:path}", "viewer", TASK),
+    Asked("GET", "/api/v1/families/{uuid:path}", "viewer", FAMILY),
+    Asked("GET", "/api/v1/started/{entry:path}", "viewer", STARTED),
+    Asked("GET", "/api/v1/history", "viewer", "/api/v1/history"),
+    Asked("GET", "/api/v1/history/tasks", "viewer", "/api/v1/history/tasks"),
+    Asked("GET", "/api/v1/history/count", "viewer", "/api/v1/history/count"),
+    Asked("GET", "/api/v1/history/export", "viewer", "/api/v1/history/export"),
+    Asked("GET", "/api/v1/gaps", "viewer", "/api/v1/gaps"),
+    Asked("GET", "/api/v1/insight", "viewer", "/api/v1/insight"),
+    Asked("GET", "/api/v1/insight/names/{name:path}", "viewer", "/api/v1/insight/names/shop.mail"),
+    Asked("GET", "/api/v1/insight/exceptions", "viewer", "/api/v1/insight/exceptions"),
+    Asked("GET", "/api/v1/insight/calendar", "viewer", "/api/v1/insight/calendar"),
     Asked("GET", "/api/v1/names", "viewer", "/api/v1/names"),
     Asked("GET", "/api/v1/ingest", "viewer", "/api/v1/ingest"),
     Asked("GET", "/api/v1/commands", "viewer", "/api/v1/commands"),
@@ -94,7 +110,12 @@ REQUESTS: Final = (
     Asked("GET", "/api/v1/audit/export", "admin", "/api/v1/audit/export", limited="refused"),
     Asked("GET", "/api/v1/sessions", "viewer", "/api/v1/sessions"),
     Asked("GET", "/api/v1/tokens", "viewer", "/api/v1/tokens"),
+    Asked("GET", "/api/v1/searches", "viewer", "/api/v1/searches"),
     # ---- changing
+    Asked("POST", "/api/v1/searches", "viewer", "/api/v1/searches", 201, changes=True,
+          body={"name": "{new}", "query": "state:failure"}),
+    Asked("POST", "/api/v1/searches/{id}/remove", "viewer", "/api/v1/searches/999/remove", 404,
+          changes=True, body={}),
     Asked("POST", "/api/v1/tokens", "viewer", "/api/v1/tokens", 201, changes=True,
           body={"name": "{new}", "role": "viewer"}),
     Asked("POST", "/api/v1/queues/{name:path}/messages", "operator",
@@ -157,6 +178,10 @@ REQUESTS: Final = (
     Asked("GET", "/tasks/{uuid:path}", "viewer", "/tasks/any"),
     Asked("GET", "/queues", "viewer", "/queues"),
     Asked("GET", "/schedules", "viewer", "/schedules"),
+    Asked("GET", "/schedules/{entry:path}", "viewer", "/schedules/any"),
+    Asked("GET", "/families/{uuid:path}", "viewer", "/families/any"),
+    Asked("GET", "/insight", "viewer", "/insight"),
+    Asked("GET", "/insight/{name:path}", "viewer", "/insight/shop.mail"),
     Asked("GET", "/access", "viewer", "/access"),
     Asked("GET", "/audit", "viewer", "/audit"),
     Asked("GET", "/broker", "viewer", "/broker", 302),
@@ -257,6 +282,17 @@ def expected(asked: Asked, person: Person | None, way: Way, *, read_only: bool) 
     return asked.status
 
 
+#: One history for all: what the matrix asks of it changes nothing but saved searches.
+_kept: dict[str, History] = {}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    _kept["history"] = history_in(tmp_path_factory.mktemp("history"))
+    yield
+    _kept.pop("history").close()
+
+
 @pytest.fixture(scope="module")
 def users(tmp_path_factory: pytest.TempPathFactory) -> Users:
     return users_in(tmp_path_factory.mktemp("users"), *PEOPLE)
@@ -269,6 +305,12 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (dist / "index.html").write_text(html)
     (dist / "login.html").write_text(html)
     return dist
+
+
+def _searches() -> int:
+    with _kept["history"].reading() as db:
+        count: int = db.execute("SELECT count(*) FROM saved_search").fetchone()[0]
+        return count
 
 
 class Ground:
@@ -284,6 +326,7 @@ class Ground:
             lambda: len(house.door.tokens.list()),
             lambda: len(cluster.services.selections._kept),
             lambda: cluster.state.task_changes,
+            _searches,
         )
         self.before = self.now()
 
@@ -294,6 +337,8 @@ class Ground:
 def fresh(users: Users, **door: Any) -> tuple[House, str]:
     """Make a house in which somebody with no limits sent a command."""
     house = House(users, **door)
+    services = house.cluster.services
+    house.cluster.services = dataclasses.replace(services, history=_kept["history"])
     answer_at_once(house.cluster)
     report = dict(house.cluster.desk.report)
     coming, house.cluster.desk.coming = house.cluster.desk.coming, []

@@ -119,3 +119,12 @@ def test_nothing_is_started_where_the_arguments_are_not_ours(
     monkeypatch.setattr(sys, "orig_argv", ["python", "celeryscope", "serve", "--port", "1"])
     monkeypatch.setattr(sys, "argv", ["celeryscope", "serve", "--port", "1"])
     hide("serve")  # nothing to hide
+
+
+def test_a_command_that_takes_some_of_the_settings_keeps_its_own_name() -> None:
+    url = "postgresql://u:hunter2@h/d"
+    kept, variables = without_secrets(
+        ["history", "prune", "--history", url, "--max-age=7d"], "history", secrets_of("serve"), {}
+    )
+    assert kept == ["history", "prune", "--max-age=7d"]
+    assert variables == {"CELERYSCOPE_HISTORY": url}

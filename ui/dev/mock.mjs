@@ -335,7 +335,7 @@ function taskDetail(id) {
     root_id: task.root ?? task.uuid, parent_id: task.root, children: children.map(row), children_total: children.length,
     exchange: '', routing_key: task.queue, succeeded: at('succeeded'), failed: at('failed'),
     retried: at('retried'), revoked: at('revoked'), rejected: null, terminated: false,
-    expired: task.state === 'REVOKED', signum: null, truncated: false, clock: 48_211,
+    expired: task.state === 'REVOKED', signum: null, truncated: false, arguments_kept: true, clock: 48_211,
     timeline: task.log.map(([type, when, host]) => ({ type, at: when, host })),
   };
 }

@@ -10,9 +10,9 @@ const FIRST_LOAD_LIMIT_BYTES = 220_000; // gzipped
 const COMPRESSES = /\.(html|js|css|svg|txt|json)$/;
 const ENTRY = 'index.html';
 const PAGE = /^src\/pages\/.+Page\.tsx$/;
-// Not there until asked for.
+// Not there until asked for, or in sight.
 const AT_A_CLICK =
-  /^src\/(components\/(shell\/(KeysDialog|WhoMenu)|control\/(ControlDialog|Tray)|palette\/Palette)|pages\/(queues\/Messages|tasks\/(BulkBar|Drawer)|access\/TokenDialog))\.tsx$/;
+  /^src\/(components\/(shell\/(KeysDialog|WhoMenu)|control\/(ControlDialog|Tray)|palette\/Palette)|pages\/(queues\/Messages|tasks\/(BulkBar|Drawer|Export|GoTo|Saved|SortMenu)|overview\/History|access\/TokenDialog))\.tsx$/;
 // Fetched by every page, and not in the manifest: the cut fonts, the icon, the live stream's worker.
 const ALWAYS = /^(favicon\.svg|theme\.js|assets\/geist(-mono)?-[\w-]{8}\.woff2|assets\/hub\.worker-[^/]+\.js)$/;
 

@@ -12,6 +12,7 @@ import { Empty, Trouble } from './components/Notice';
 import { Page } from './components/shell/Page';
 import { Shell } from './components/shell/Shell';
 import { readAuditSearch } from './lib/audit-search';
+import type { InsightSearch } from './lib/insight-search';
 import { readQueueSearch } from './lib/queues';
 import { readScheduleSearch } from './lib/schedules';
 import { readTaskSearch, translated } from './lib/task-query';
@@ -25,6 +26,10 @@ const WorkersPage = lazyRouteComponent(() => import('./pages/workers/WorkersPage
 const WorkerPage = lazyRouteComponent(() => import('./pages/worker/WorkerPage'), 'WorkerPage');
 const QueuesPage = lazyRouteComponent(() => import('./pages/queues/QueuesPage'), 'QueuesPage');
 const SchedulesPage = lazyRouteComponent(() => import('./pages/schedules/SchedulesPage'), 'SchedulesPage');
+const StartedPage = lazyRouteComponent(() => import('./pages/schedules/StartedPage'), 'StartedPage');
+const FamilyPage = lazyRouteComponent(() => import('./pages/family/FamilyPage'), 'FamilyPage');
+const InsightPage = lazyRouteComponent(() => import('./pages/insight/InsightPage'), 'InsightPage');
+const NamePage = lazyRouteComponent(() => import('./pages/insight/NamePage'), 'NamePage');
 const AccessPage = lazyRouteComponent(() => import('./pages/access/AccessPage'), 'AccessPage');
 const AuditPage = lazyRouteComponent(() => import('./pages/audit/AuditPage'), 'AuditPage');
 const TasksPage = lazyRouteComponent(() => import('./pages/tasks/TasksPage'), 'TasksPage');
@@ -108,6 +113,29 @@ const task = createRoute({
   component: TaskPage,
 });
 
+const started = createRoute({ getParentRoute: () => root, path: '/schedules/$entry', component: StartedPage });
+
+const family = createRoute({ getParentRoute: () => root, path: '/families/$uuid', component: FamilyPage });
+
+/** The page reads its address itself: what does that need not be there at first. */
+function unread(search: InsightSearch): InsightSearch {
+  return search;
+}
+
+const insight = createRoute({
+  getParentRoute: () => root,
+  path: '/insight',
+  validateSearch: unread,
+  component: InsightPage,
+});
+
+const insightName = createRoute({
+  getParentRoute: () => root,
+  path: '/insight/$name',
+  validateSearch: unread,
+  component: NamePage,
+});
+
 const access = createRoute({ getParentRoute: () => root, path: '/access', component: AccessPage });
 
 const audit = createRoute({
@@ -130,7 +158,7 @@ const flowerTask = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: root.addChildren([overview, workers, worker, queues, schedules, tasks, task, access, audit, flowerWorker, flowerTask]),
+  routeTree: root.addChildren([overview, workers, worker, queues, schedules, started, tasks, task, family, insight, insightName, access, audit, flowerWorker, flowerTask]),
   basepath: new URL(document.baseURI).pathname,
   parseSearch,
   stringifySearch,

@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import msgspec
+
 from celeryscope.errors import NotPossible, Unavailable
 from celeryscope.model.message import Message, Page
 
@@ -70,8 +72,16 @@ class NoPeek:
 class Looks:
     """Lets only a few look at once, so that curiosity is no load for the broker."""
 
-    def __init__(self, peek: Peek, *, at_once: int = 2, patience_seconds: float = 3.0) -> None:
+    def __init__(
+        self,
+        peek: Peek,
+        *,
+        at_once: int = 2,
+        patience_seconds: float = 3.0,
+        show_arguments: bool = True,
+    ) -> None:
         self._peek = peek
+        self._show_arguments = show_arguments
         self._free = threading.BoundedSemaphore(at_once)
         self._patience = patience_seconds
 
@@ -82,9 +92,16 @@ class Looks:
                 "Others are looking at messages just now.", hint="Try again in a moment."
             )
         try:
-            return self._peek.read(queue, offset=offset, limit=limit, put_back=put_back)
+            page = self._peek.read(queue, offset=offset, limit=limit, put_back=put_back)
         finally:
             self._free.release()
+        return page if self._show_arguments else _without_arguments(page)
+
+
+def _without_arguments(page: Page) -> Page:
+    bare = msgspec.structs.replace
+    messages = [bare(message, args=None, kwargs=None) for message in page.messages]
+    return bare(page, messages=messages)
 
 
 # ---------------------------------------------------------------------- what is in a message

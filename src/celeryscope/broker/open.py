@@ -25,17 +25,28 @@ def open_depths(*, app: Any, broker_api: str | None = None) -> Depths:
     return VirtualDepths(app=app)
 
 
-def open_looks(*, app: Any, broker_api: str | None = None, mask: Mask | None = None) -> Looks:
+def open_looks(
+    *,
+    app: Any,
+    broker_api: str | None = None,
+    mask: Mask | None = None,
+    show_arguments: bool = True,
+) -> Looks:
     """Choose how to look at waiting messages, by the application's broker. Does not connect.
 
-    Raises as `open_depths` does.
+    `show_arguments` False: what the tasks are called with is left out. Raises as `open_depths`
+    does.
     """
     driver = _driver(app)
     if driver == "redis":
-        return Looks(RedisPeek(app=app, mask=mask))
+        return Looks(RedisPeek(app=app, mask=mask), show_arguments=show_arguments)
     if driver == "amqp":
         # Two would take the messages out from under each other.
-        return Looks(RabbitPeek(app=app, broker_api=broker_api, mask=mask), at_once=1)
+        return Looks(
+            RabbitPeek(app=app, broker_api=broker_api, mask=mask),
+            at_once=1,
+            show_arguments=show_arguments,
+        )
     return Looks(NoPeek())
 
 

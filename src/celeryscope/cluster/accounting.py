@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
+from typing import NamedTuple
 
 import msgspec
 
@@ -23,6 +24,14 @@ SETTLE_SECONDS = 3.0
 JOIN_HEARTBEATS = 5
 _MOST_WAITING = 64
 _MOST_STARTS = 50_000
+
+
+class Loss(NamedTuple):
+    """Starts that never reached us. Times: the worker's clock; -inf: since it began."""
+
+    after: float  # the heartbeat before which nothing is missing
+    until: float  # the one that counts them
+    starts: int
 
 
 class _Beat:
@@ -58,6 +67,8 @@ class StartLedger:
         self._last_at = float("-inf")
         self._last_processed = 0
         self._last_deficit: int | None = None
+        self._judged: deque[float] = deque((float("-inf"),) * 2, maxlen=2)  # times of heartbeats
+        self._losses: list[Loss] = []
 
     def start(self, at: float) -> None:
         """Note a start made at `at`, by the worker's clock."""
@@ -98,8 +109,15 @@ class StartLedger:
         newly, self._reported = self.lost - self._reported, self.lost
         return newly
 
+    def losses(self) -> list[Loss]:
+        """Take what became known lost since this was asked the last time."""
+        found, self._losses = self._losses, []
+        return found
+
     def _judge(self, beat: _Beat) -> None:
         self._settled += beat.starts
+        before, upto = self._judged
+        self._judged.append(beat.at)
         missing = beat.processed - self._settled
         if self._base is None:
             self._join(missing, beat.active)
@@ -109,7 +127,10 @@ class StartLedger:
         # before it stamps the start, and a heartbeat may fall between the two.
         previous, self._last_deficit = self._last_deficit, deficit
         if previous is not None:
-            self.lost = max(self.lost, self._carried + min(previous, deficit))
+            lost = max(self.lost, self._carried + min(previous, deficit))
+            if lost > self.lost:  # the heartbeat before this one had counted them, too
+                self._losses.append(Loss(before, upto, lost - self.lost))
+            self.lost = lost
 
     def _join(self, missing: int, active: int) -> None:
         self._joined.append((missing, active))
@@ -151,6 +172,7 @@ class Accounting:
         self.dropped_messages = 0  # by our own buffer
         self.dropped_bytes = 0
         self.rejected: dict[str, int] = {}  # reason -> messages or events
+        self.listening_since: float | None = None  # our clock; None: no event could reach us yet
 
     def gap_begins(self, at: float, reason: str) -> None:
         """Begin a gap, unless one is open."""
@@ -160,7 +182,9 @@ class Accounting:
         self.gaps_total += 1
 
     def gap_ends(self, at: float) -> None:
-        """End the open gap, if there is one."""
+        """End the open gap, if there is one: events reach us from now on."""
+        if self.listening_since is None:
+            self.listening_since = at
         if not self.gaps or self.gaps[-1].end is not None:
             return
         gap = self.gaps.pop()
@@ -172,6 +196,19 @@ class Accounting:
         if self.gaps and self.gaps[-1].end is None:
             return self.closed_gap_seconds + max(0.0, now - self.gaps[-1].start)
         return self.closed_gap_seconds
+
+    def listened(self, since: float, now: float) -> float:
+        """Seconds since a time (our clock) in which events could reach us."""
+        if self.listening_since is None:
+            return 0.0
+        since = max(since, self.listening_since)
+        blind = 0.0
+        for gap in reversed(self.gaps.copy()):
+            end = now if gap.end is None else gap.end
+            if end <= since:
+                break
+            blind += end - max(gap.start, since)
+        return max(0.0, now - since - blind)
 
     def dropped(self, messages: int, size_bytes: int) -> None:
         """Count messages that our buffer had no room for."""

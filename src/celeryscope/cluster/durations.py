@@ -1,10 +1,7 @@
-"""How long things took: histograms whose buckets grow with the duration. Pure.
+"""How long things took: histograms in the buckets of `model.durations`. Pure.
 
-A duration falls into one of 281 buckets: below 100 µs, above 30 days, and between them each
-bucket ends 9 % above where it begins. A quantile is told as the middle of its bucket, rounded to
-three digits, and so is never further than 5 % from a duration that was really there (or 100 µs,
-for the tiniest). Counting is a bisection and an addition; two readings of one histogram can be
-subtracted, which gives the durations counted between them.
+Counting is a bisection and an addition; two readings of one histogram can be subtracted, which
+gives the durations counted between them.
 
 What is counted here is decided by `cluster.state`, and is this:
 
@@ -24,33 +21,26 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from itertools import accumulate
 from operator import sub
 
-SHORTEST_SECONDS = 1e-4
-LONGEST_SECONDS = 30 * 86_400.0
-_GROWTH = 1.09
+from celeryscope.model.durations import (
+    BOUNDS,
+    BUCKETS,
+    LONGEST_SECONDS,
+    SHORTEST_SECONDS,
+    quantiles,
+)
 
-
-def _bounds() -> tuple[float, ...]:
-    bounds = [SHORTEST_SECONDS]
-    while bounds[-1] < LONGEST_SECONDS:
-        bounds.append(bounds[-1] * _GROWTH)
-    bounds[-1] = LONGEST_SECONDS
-    return tuple(bounds)
-
-
-#: Where each bucket but the last ends; a duration equal to a bound is in the bucket it ends.
-BOUNDS = _bounds()
-BUCKETS = len(BOUNDS) + 1
-
-
-def _middle(low: float, high: float) -> float:
-    """The value that is equally far from both ends, relative to them; in three digits."""
-    return float(f"{2 * low * high / (low + high):.3g}")
-
-
-_TOLD = (0.0, *map(_middle, BOUNDS, BOUNDS[1:]), LONGEST_SECONDS)
+__all__ = [
+    "BOUNDS",
+    "BUCKETS",
+    "LONGEST_SECONDS",
+    "SHORTEST_SECONDS",
+    "Histogram",
+    "add",
+    "quantiles",
+    "since",
+]
 
 
 class Histogram:
@@ -110,15 +100,3 @@ _FULL = 2**32 - 1
 def since(before: Sequence[int], now: Iterable[int]) -> list[int]:
     """Give what was counted between two readings of one wide histogram."""
     return list(map(sub, now, before))
-
-
-def quantiles(counts: Iterable[int], wanted: Iterable[float]) -> tuple[float | None, ...]:
-    """Give the duration below or at which each wanted share (0 to 1) of the counted ones are.
-
-    Of an even number, the lower of the two in the middle is the median. None: there are none.
-    """
-    up_to = list(accumulate(counts))
-    total = up_to[-1]
-    if not total:
-        return tuple(None for _ in wanted)
-    return tuple(_TOLD[bisect_left(up_to, max(1, share * total))] for share in wanted)

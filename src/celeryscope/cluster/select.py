@@ -15,6 +15,7 @@ from operator import attrgetter
 from typing import NamedTuple, TypeVar
 
 from celeryscope.model import query as language
+from celeryscope.model.fingerprint import fingerprint
 from celeryscope.model.matching import ValueTest, keyword, match
 from celeryscope.model.query import (
     Ago,
@@ -29,7 +30,7 @@ from celeryscope.model.query import (
     Query,
     Text,
 )
-from celeryscope.model.task import STARTED, Task
+from celeryscope.model.task import FAILURE, STARTED, Task
 
 Test = Callable[[Task], bool]
 
@@ -233,12 +234,20 @@ _LONG = frozenset({"args", "kwargs", "result", "exception"})
 
 
 def _field_test(key: str, values: Iterable[Pattern]) -> tuple[int, Test]:
+    if key == "fingerprint":
+        fits = match(key, values)
+        return 40, lambda task: fits(_fingerprint(task))
     get = attrgetter(_ATTRIBUTES.get(key, key))
     passes = match(key, values)
     if key in _SHARED:
         known = _Memory(passes)
         return 1, lambda task: known[get(task)]
     return 10 if key in _LONG else 3, lambda task: passes(get(task))
+
+
+def _fingerprint(task: Task) -> str | None:
+    """Give what a failure is known by; of other tasks nothing."""
+    return fingerprint(task.exception, task.traceback) if task.state == FAILURE else None
 
 
 def _compare_test(query: Compare, now: float) -> Test:

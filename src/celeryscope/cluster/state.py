@@ -20,18 +20,21 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
+from typing import NamedTuple
 
 import msgspec
 
 from celeryscope.cluster import runs
+from celeryscope.cluster.accounting import Loss as Missing
 from celeryscope.cluster.accounting import StartLedger
 from celeryscope.cluster.durations import Histogram
 from celeryscope.cluster.durations import add as add_duration
 from celeryscope.cluster.heartbeats import KEPT_SECONDS, Heartbeat, HeartbeatLog
-from celeryscope.model.event import Event
+from celeryscope.model.event import Event, Found
 from celeryscope.model.task import (
     FAILURE,
     FINISHED,
+    LOST,
     PENDING,
     RECEIVED,
     REJECTED,
@@ -39,9 +42,11 @@ from celeryscope.model.task import (
     REVOKED,
     STARTED,
     SUCCESS,
+    Loss,
     Task,
     epoch,
 )
+from celeryscope.model.text import kept
 from celeryscope.model.worker import Worker
 
 #: An event that was new, the task it tells of (as it is now), the worker that sent it.
@@ -113,10 +118,20 @@ class Client(msgspec.Struct, gc=False):
     window_start: float = 0.0
 
 
+class Process(NamedTuple):
+    """What events told of the process behind a worker's name."""
+
+    began: float | None  # the worker's clock; None: before we looked
+    pid: int | None  # of the one that began then
+    heard: Mapping[int | None, float]  # our clock, by process id: when its last event came
+
+
 class _Tracked:
     """What the fold alone needs to know of a worker."""
 
     __slots__ = (
+        "began",
+        "heard",
         "heartbeats",
         "ledgers",
         "process_seen",
@@ -131,6 +146,8 @@ class _Tracked:
         self.window_start = 0.0
         self.process_seen = 0.0  # time of the first event of the process now behind the name
         self.ledgers: dict[int | None, StartLedger] = {}
+        self.began: tuple[float | None, int | None] = (None, None)
+        self.heard: dict[int | None, float] = {}
         # the last worker events, to know one that comes again
         self.told: deque[tuple[str, float, int | None]] = deque(maxlen=16)
 
@@ -148,7 +165,9 @@ class ClusterState:
         max_clients: int = 2000,
         max_names: int = 2000,
         mask: Callable[[str], str] | None = None,
+        keep_arguments: bool = True,
     ) -> None:
+        """`keep_arguments` False: arguments and results of tasks are forgotten as they come."""
         self.lock = threading.Lock()
         self.max_tasks = max_tasks
         self.max_text_bytes = max_text_bytes
@@ -157,6 +176,7 @@ class ClusterState:
         self.max_clients = max_clients
         self.max_names = max_names
         self.mask = mask
+        self.keep_arguments = keep_arguments
 
         self.tasks: dict[str, Task] = {}  # oldest first
         self.workers: dict[str, Worker] = {}
@@ -182,6 +202,9 @@ class ClusterState:
         self.evicted_live = 0  # tasks let go although they were not finished
         self.workers_refused = 0  # events of workers there was no room for
         self.ends_unseen = 0  # started tasks that their worker no longer ran, with no end told
+        self.lost = 0  # tasks that were taken for lost
+        self.fetched = 0  # ends that came from the result backend
+        self.restored = 0  # tasks that were known before we began
         self.task_changes = 0
         self.text_bytes = 0
         self.last_event_lag = 0.0  # seconds, our clock less the sender's, skew removed
@@ -190,6 +213,8 @@ class ClusterState:
         self._tracked: dict[str, _Tracked] = {}
         self._finished: deque[str] = deque()  # ids in the order they finished; may be stale
         self._recent: deque[str] = deque(maxlen=MOST_RECENT)
+        # Of tasks that ran before we began, by worker; until that is heard of.
+        self._ran_before: dict[str, dict[str, float]] = {}
         self._interned: dict[str, str] = {}
         self._handlers: dict[str, Callable[[Event, float], Applied | None]] = {
             "task-sent": self._sent,
@@ -259,6 +284,154 @@ class ClusterState:
                 newly = ledger.settle(now)
                 if newly:
                     worker.lost += newly
+
+    def losses(self) -> list[tuple[str, Missing]]:
+        """Take what became known lost since this was asked the last time, by worker.
+
+        Times are by our clock. The caller holds `lock`.
+        """
+        found = []
+        for hostname, tracked in self._tracked.items():
+            for ledger in tracked.ledgers.values():
+                for one in ledger.losses():
+                    skew = self._skew(hostname)
+                    found.append(
+                        (hostname, Missing(one.after - skew, one.until - skew, one.starts))
+                    )
+        return found
+
+    def process(self, hostname: str) -> Process | None:
+        """Say what is known of the process behind a worker's name. The caller holds `lock`."""
+        tracked = self._tracked.get(hostname)
+        if tracked is None:
+            return None
+        return Process(*tracked.began, dict(tracked.heard))
+
+    # ------------------------------------------------------------------ what no event told
+
+    def learn(self, found: Sequence[Found]) -> list[Applied]:
+        """Take note of what we found out of tasks ourselves; what holds is returned.
+
+        A task of which an event told otherwise meanwhile stays as it is. Nothing of it counts as
+        an event. The caller holds `lock`.
+        """
+        learnt: list[Applied] = []
+        for event in found:
+            task = self.tasks.get(event.uuid or "")
+            if task is None:
+                continue
+            if self._lose(task, event) if event.how == "lost" else self._fetch(task, event):
+                learnt.append((event, task, None))
+                self._recent.append(task.uuid)
+                self.task_changes += 1
+        return learnt
+
+    def _lose(self, task: Task, event: Found) -> bool:
+        runs_there = task.worker == event.hostname and task.started == event.of_start
+        if not runs_there or task.state in _NOT_BEGUN or task.state in FINISHED:
+            return False
+        if task.state == LOST and task.lost is not None:
+            return False
+        task.lost = Loss(event.timestamp, event.hostname, event.of_start, event.exception or "")
+        self._place(task, event, LOST, event.timestamp, None)
+        self.lost += 1
+        return True
+
+    def _fetch(self, task: Task, event: Found) -> bool:
+        if task.state in FINISHED:
+            return False
+        field, state = TASK_EVENTS[event.type]
+        heard = self._hear(task, event, field)
+        if heard == _AGAIN:
+            return False
+        if heard == _PLAIN:
+            self._place(task, event, state, event.timestamp, self.workers.get(event.hostname))
+        if task.state != state or task.state_at != event.timestamp:
+            return False
+        if task.worker is None and event.hostname:
+            task.worker = self._intern(event.hostname)
+        self._outcome(task, event)
+        task.fetched = True
+        self.fetched += 1
+        return True
+
+    def _told_after_all(self, task: Task, event: Event) -> None:
+        """Let go of an end from the result backend, now that the event comes that tells it."""
+        if event.timestamp < (task.started or 0.0):
+            return  # it tells of an earlier run
+        field = next(field for field, state in TASK_EVENTS.values() if state == task.state)
+        setattr(task, field, None)
+        task.log = tuple(one for one in task.log if one[0] != field or one[1] != task.state_at)
+        task.fetched = False
+        self._place(task, event, RECEIVED, event.timestamp, None)
+
+    def restore(self, tasks: Sequence[Task]) -> int:
+        """Take in tasks that were known before we began; says how many are new here.
+
+        Nothing counts as an event. What events told of a task meanwhile stays, and is told more
+        of by what was known. At most `max_tasks` are taken, the last of `tasks`. The caller holds
+        `lock`.
+        """
+        new: dict[str, Task] = {}
+        for task in tasks[-self.max_tasks :]:
+            known = self.tasks.get(task.uuid)
+            if known is not None:
+                self._complete(known, task)
+            else:
+                new[task.uuid] = task
+        if not new:
+            return 0
+        later = dict(self.tasks)
+        self.tasks.clear()  # the same dictionary: others hold it
+        for task in new.values():
+            self._take_in(task)
+        self.tasks.update(later)
+        # They finished before everything that is here.
+        done = [task.uuid for task in new.values() if task.state in FINISHED]
+        self._finished.extendleft(reversed(done))
+        self.restored += len(new)
+        if len(self.tasks) > self.max_tasks or self.text_bytes > self.max_text_bytes:
+            self._make_room()
+        return len(new)
+
+    def _take_in(self, task: Task) -> None:
+        for field in _SHARED_WORDS:
+            setattr(task, field, self._intern(getattr(task, field)))
+        if not self.keep_arguments:
+            task.args = task.kwargs = task.result = None
+        texts = (task.args, task.kwargs, task.result, task.exception, task.traceback)
+        task.text_bytes = sum(len(text) for text in texts if text is not None)
+        self.text_bytes += task.text_bytes
+        self.tasks[task.uuid] = task
+        self.states[task.state] = self.states.get(task.state, 0) + 1
+        name = task.name
+        if name is not None and task.state not in FINISHED and len(self.names) < self.max_names:
+            self.names.setdefault(name, NameStats(name))
+        if task.state == STARTED and task.worker is not None and task.started is not None:
+            worker = self.workers.get(task.worker)
+            if worker is not None:
+                worker.running.setdefault(task.uuid, task.started)
+            elif len(self._ran_before) < self.max_workers:
+                self._ran_before.setdefault(task.worker, {})[task.uuid] = task.started
+        self._recent.append(task.uuid)
+        self.task_changes += 1
+
+    def _complete(self, known: Task, before: Task) -> None:
+        """Tell more of a task than the events do that came since we began."""
+        if known.name is None and before.name is not None:
+            self._named(known, before.name)
+        for field in _LASTING:
+            if getattr(known, field) is None:
+                setattr(known, field, getattr(before, field))
+        for field in ("args", "kwargs") if self.keep_arguments else ():
+            text = getattr(before, field)
+            if getattr(known, field) is None and text is not None:
+                setattr(known, field, text)
+                known.text_bytes += len(text)
+                self.text_bytes += len(text)
+        known.retries = max(known.retries, before.retries)
+        self._recent.append(known.uuid)
+        self.task_changes += 1
 
     def forget_worker(self, hostname: str) -> None:
         """Let go of a worker that is gone. The caller holds `lock`."""
@@ -366,6 +539,8 @@ class ClusterState:
         field, state = TASK_EVENTS[event.type]
         task = self._task(event, received_at)
         worker = self._worker(event, received_at)
+        if task.fetched and state != RETRY:
+            self._told_after_all(task, event)
         heard = self._hear(task, event, field)
         if heard == _AGAIN:
             return None
@@ -446,6 +621,7 @@ class ClusterState:
             if event.pid != worker.pid or not (newest or kind == "worker-online"):
                 return event, None, worker
         worker.said_offline = False
+        self._heard_of(worker, event, received_at)
         if newest or not worker.heartbeats:
             worker.heartbeats = (*worker.heartbeats[-3:], received_at)
             self._tracked[worker.hostname].heartbeats.add(
@@ -464,6 +640,16 @@ class ClusterState:
         worker.sw_ver = self._intern(event.sw_ver)
         worker.sw_sys = self._intern(event.sw_sys)
         return event, None, worker
+
+    def _heard_of(self, worker: Worker, event: Event, received_at: float) -> None:
+        tracked = self._tracked[worker.hostname]
+        tracked.heard.pop(event.pid, None)
+        tracked.heard[event.pid] = received_at
+        if len(tracked.heard) > _MOST_LEDGERS:
+            del tracked.heard[next(iter(tracked.heard))]
+        # (A worker that lost the broker for a while says that it is online, too.)
+        if event.type == "worker-online" and event.processed == 0:
+            tracked.began = (event.timestamp, event.pid)
 
     def _nothing_runs(self, worker: Worker, since: float) -> None:
         """Let go of tasks that began before `since` and whose end no event told.
@@ -486,6 +672,7 @@ class ClusterState:
             worker = Worker(hostname=hostname, first_seen=received_at, pid=event.pid)
             self.workers[hostname] = worker
             self._tracked[hostname] = _Tracked()
+            worker.running.update(self._ran_before.pop(hostname, {}))
         self._seen(worker, event, received_at)
         return worker
 
@@ -516,6 +703,7 @@ class ClusterState:
             return
         if worker.pid is not None and event.pid not in tracked.ledgers:
             worker.restarts += 1
+            tracked.began = (event.timestamp, event.pid)
         worker.running.clear()
         worker.said_offline = False
         worker.pid = event.pid
@@ -618,8 +806,12 @@ class ClusterState:
         if verdict.started is not None or verdict.state == RECEIVED:
             task.started = verdict.started
         worker = self.workers.get(verdict.worker) if verdict.worker is not None else None
-        if verdict.state != PENDING:
-            self._place(task, event, verdict.state, verdict.at, worker)
+        state, at, lost = verdict.state, verdict.at, task.lost
+        run = (verdict.worker, verdict.started)
+        if state == STARTED and lost is not None and run == (lost.worker, lost.started):
+            state, at = LOST, lost.at  # it is the same run as ever
+        if state != PENDING:
+            self._place(task, event, state, at, worker)
 
     def _place(
         self, task: Task, event: Event, state: str, at: float, worker: Worker | None
@@ -652,10 +844,11 @@ class ClusterState:
                 self._named(task, event.name)
             elif _tells_the_latest(event, task):
                 self._renamed(task, event.name, event.timestamp)
-        if task.args is None and event.args is not None:
-            task.args = self._text(task, event.args)
-        if task.kwargs is None and event.kwargs is not None:
-            task.kwargs = self._text(task, event.kwargs)
+        if self.keep_arguments:
+            if task.args is None and event.args is not None:
+                task.args = self._text(task, event.args)
+            if task.kwargs is None and event.kwargs is not None:
+                task.kwargs = self._text(task, event.kwargs)
         retries = event.retries or 0
         if retries >= task.retries:
             task.retries = retries
@@ -708,7 +901,7 @@ class ClusterState:
             stats.last_failed = task.uuid
 
     def _outcome(self, task: Task, event: Event) -> None:
-        if event.result is not None:
+        if event.result is not None and self.keep_arguments:
             task.result = self._text(task, event.result)
         if event.exception is not None:
             task.exception = self._text(task, event.exception)
@@ -722,16 +915,21 @@ class ClusterState:
             task.signum = None if event.signum is None else str(event.signum)
 
     def _text(self, task: Task, text: str, most_chars: int | None = None) -> str:
-        if self.mask is not None:  # before it is cut: half a secret might not be known as one
-            text = self.mask(text)
         most = most_chars or self.max_text_chars
-        if len(text) > most:
-            text = text[:most] + "…"
-            task.truncated = True
+        if self.mask is not None or len(text) > most:
+            was_long = len(text) > most
+            text = kept(text, most, self.mask)
+            # A mask may leave less of a text that was cut.
+            task.truncated |= len(text) > most or (was_long and text.endswith("…"))
         size = len(text)
         task.text_bytes += size
         self.text_bytes += size
         return text
+
+    @property
+    def mask_arguments(self) -> Callable[[str], str] | None:
+        """What arguments and results go through before anybody sees them; None: nothing."""
+        return self.mask if self.keep_arguments else _hidden
 
     def clients_ahead(self) -> dict[str | None, float]:
         """Give by how many seconds clients' clocks are ahead of ours, where that is no noise.
@@ -846,8 +1044,19 @@ _FIELDS = tuple(field for field, _ in TASK_EVENTS.values())
 _OF_EVENTS = frozenset(state for _, state in TASK_EVENTS.values())
 _ENDED = FINISHED | {RETRY}
 _BEFORE_START = frozenset({PENDING, RECEIVED})
+_NOT_BEGUN = frozenset({PENDING, RECEIVED, RETRY})
+_SHARED_WORDS = ("name", "worker", "client", "queue", "exchange", "routing_key")
+#: What an event told once holds from then on.
+_LASTING = (
+    "client", "queue", "exchange", "routing_key", "sent", "received", "started", "eta", "expires",
+    "root_id", "parent_id", "wait", "lost",
+)  # fmt: skip
 #: Fields of the events that do not carry the task's name.
 _NAMELESS = ("started", "succeeded", "failed", "retried", "revoked", "rejected")
+
+
+def _hidden(_: str) -> str:
+    return "***"
 
 
 def _tells_the_latest(event: Event, task: Task) -> bool:

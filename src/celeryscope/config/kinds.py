@@ -19,6 +19,8 @@ from typing import Any
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "": 1.0}
 #: Longer waits are no waits, and more than some clocks and time-outs of the system can hold.
 _MOST_SECONDS = 366 * 86400.0
+#: What is kept for longer is kept for ever.
+MOST_AGE_SECONDS = 36_600 * 86400.0
 _DECIMAL = {"": 1, "B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9}
 _BYTES = _DECIMAL | {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _WEB_ADDRESS = re.compile(
@@ -69,10 +71,10 @@ def whole(minimum: int, maximum: int | None = None, *, metavar: str = "N") -> Ki
     return Kind(metavar, f"a whole number {bound}", parse)
 
 
-def seconds(*, zero: bool = False) -> Kind:
+def seconds(*, zero: bool = False, most: float = _MOST_SECONDS) -> Kind:
     def parse(value: Any) -> float:
         number = _with_unit(value, _SECONDS)
-        if not 0 <= number <= _MOST_SECONDS or (number == 0 and not zero):
+        if not 0 <= number <= most or (number == 0 and not zero):
             raise ValueError
         return number
 
@@ -228,6 +230,21 @@ def mapping(*, or_switch: bool = False) -> Kind:
 
     also = "true, or " if or_switch else ""
     return Kind("JSON", also + 'a JSON object such as {"key": "value"}', parse)
+
+
+def ages() -> Kind:
+    """How long each may live, by Celery's state; 0: for ever."""
+
+    def parse(value: Any) -> dict[str, float]:
+        found = {}
+        for state, told in key_values(value).items():
+            seconds = _with_unit(told, _SECONDS)
+            if not re.fullmatch(r"[A-Za-z_]+", state) or not 0 <= seconds <= MOST_AGE_SECONDS:
+                raise ValueError
+            found[state.upper()] = seconds
+        return found
+
+    return Kind("STATE=AGE", "STATE=AGE such as failure=90d, several separated by commas", parse)
 
 
 def key_values(value: Any) -> dict[str, Any]:

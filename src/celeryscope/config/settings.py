@@ -7,8 +7,10 @@ The fields of Config are the table: a setting has one name everywhere. As a flag
 from __future__ import annotations
 
 import dataclasses
+import logging
 import re
 import ssl
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,8 @@ from celeryscope.config.kinds import Kind
 
 Dialect = Literal["flower", "exporter"]  # exporter: danihodovic/celery-exporter
 Command = Literal["serve", "scope", "exporter", "demo"]
+
+logger = logging.getLogger(__name__)
 
 ALL: frozenset[Command] = frozenset({"serve", "scope", "exporter"})
 CONSOLE: frozenset[Command] = frozenset({"serve", "scope"})
@@ -190,11 +194,12 @@ ROLES = ("viewer", "operator", "admin")
 PAGE = "Where it listens"
 BROKER = "Broker"
 WORKERS = "Workers and queues"
-MEMORY = "What it keeps"
+MEMORY = "What it keeps in memory"
+HISTORY = "History"
 METRICS = "Metrics"
 PROGRAM = "Program"
 ACCESS = "Who may come in"
-GROUPS = (BROKER, PAGE, ACCESS, WORKERS, MEMORY, METRICS, PROGRAM)
+GROUPS = (BROKER, PAGE, ACCESS, WORKERS, MEMORY, HISTORY, METRICS, PROGRAM)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -704,6 +709,79 @@ class Config:
         commands=CONSOLE,
     )
 
+    store_args: bool = _setting(
+        True,
+        kinds.on_off(),
+        MEMORY,
+        "Keep arguments and results of tasks; off: they are neither shown nor stored. Exceptions and "
+        "tracebacks are.",
+        commands=CONSOLE,
+    )
+
+    # ---- history
+    history: str = _setting(
+        "",
+        kinds.text(
+            "WHERE",
+            pattern=r"off|postgres(ql)?://.+",
+            allowed="off, or the URL of a PostgreSQL database: postgresql://user@host/name",
+        ),
+        HISTORY,
+        "Where the history of tasks is kept: history.db in the data directory when left out, in "
+        "PostgreSQL with postgresql://…, or nowhere: off.",
+        secret=True,
+        commands=CONSOLE,
+    )
+    history_max_age: float = _setting(
+        30 * 86_400.0,
+        kinds.seconds(zero=True, most=kinds.MOST_AGE_SECONDS),
+        HISTORY,
+        "How long finished tasks are kept; 0: for ever.",
+        unit="seconds",
+        commands=CONSOLE,
+    )
+    history_max_age_of: Mapping[str, float] = _setting(
+        {},
+        kinds.ages(),
+        HISTORY,
+        "How long tasks of one state are kept, such as failure=90d, where it is not as long as the "
+        "others; 0: for ever.",
+        multiple=True,
+        commands=CONSOLE,
+    )
+    history_max_tasks: int = _setting(
+        0,
+        kinds.whole(0),
+        HISTORY,
+        "At most so many tasks are kept, the oldest go first; 0: any number.",
+        unit="tasks",
+        commands=CONSOLE,
+    )
+    history_max_bytes: int = _setting(
+        10 * 2**30,
+        kinds.size(0),
+        HISTORY,
+        "At most so much of the disk is taken by the history, the oldest tasks go first; 0: any "
+        "amount.",
+        unit="bytes",
+        commands=CONSOLE,
+    )
+    lost_after: float = _setting(
+        300.0,
+        kinds.seconds(zero=True),
+        HISTORY,
+        "A task that runs on a worker which is gone for so long is LOST; 0: never.",
+        unit="seconds",
+        commands=CONSOLE,
+    )
+    fetch_results: bool = _setting(
+        True,
+        kinds.on_off(),
+        HISTORY,
+        "Ask the result backend for the outcome of tasks whose last event never came.",
+        commands=CONSOLE,
+    )
+
     # ---- metrics
     metrics_flower: bool = _setting(
         True, kinds.on_off(), METRICS, "Give the metrics of Flower (flower_…)."
@@ -779,8 +857,8 @@ class Config:
         None,
         kinds.path(),
         PROGRAM,
-        "Directory for what outlives a restart: users, tokens, sessions and the audit trail. Left "
-        "out it is celeryscope in $XDG_DATA_HOME or ~/.local/share.",
+        "Directory for what outlives a restart: the history of tasks, users, tokens, sessions and "
+        "the audit trail. Left out it is celeryscope in $XDG_DATA_HOME or ~/.local/share.",
         commands=CONSOLE,
     )
     log_level: str = _setting(
@@ -867,14 +945,23 @@ MEANINGLESS: Mapping[Dialect, Mapping[str, str]] = {
 }
 
 
+#: A pattern that takes so long for one text stalls everything.
+_SLOW_SECONDS = 1.0
+
+
 def masker(patterns: tuple[re.Pattern[str], ...]) -> Callable[[str], str] | None:
     """A function that replaces what matches by ***; None when there is nothing to mask."""
     if not patterns:
         return None
 
     def mask(text: str) -> str:
-        for pattern in patterns:
+        for number, pattern in enumerate(patterns, 1):
+            chars, began = len(text), time.monotonic()
             text = pattern.sub("***", text)
+            if (seconds := time.monotonic() - began) > _SLOW_SECONDS:
+                # Nothing else goes on meanwhile.
+                told = {"pattern": number, "seconds": round(seconds, 1), "chars": chars}
+                logger.warning("a mask took long; simplify its pattern", extra=told)
         return text
 
     return mask

@@ -7,20 +7,23 @@ import re
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from http.client import HTTPException
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from celeryscope.control.commands import Argument
 from celeryscope.errors import CeleryscopeError
 
 WAIT_SECONDS: Final = 20
 _TIMEOUT_SECONDS = 40
+_PIECE_BYTES = 65_536
 _OVER = frozenset({"finished", "failed", "stopped"})
 _OPEN = frozenset({"unasked", "asked"})
 _MOST_SHOWN_CHARS = 2_000
 #: What is given as JSON; everything else is a text that the console reads.
 _JSON_KINDS = frozenset({"options", "stamps", "args", "kwargs"})
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 Json = dict[str, Any]
 
@@ -28,9 +31,12 @@ Json = dict[str, Any]
 class Refused(CeleryscopeError):
     """The console said no, or none answers."""
 
-    def __init__(self, message: str, *, hint: str = "", status: int = 0) -> None:
+    def __init__(
+        self, message: str, *, hint: str = "", status: int = 0, position: int | None = None
+    ) -> None:
         self.hint = hint
         self.status = status
+        self.position = position  # of what is wrong with a query, from 0
         super().__init__(message)
 
 
@@ -57,7 +63,25 @@ class Client:
             report = self._ask(f"{path}?after={report['sequence']}&wait={WAIT_SECONDS}")
             yield report
 
+    def ask(self, path: str, **query: object) -> Json:
+        """Ask for something below /api/v1. Raises `Refused`."""
+        return self._ask(f"{path}?{urlencode(query)}")
+
+    def read(self, path: str, **query: object) -> Iterator[bytes]:
+        """Read something long below /api/v1, a piece at a time. Raises `Refused`."""
+        with self._opened(f"{path}?{urlencode(query)}") as answer:
+            while piece := answer.read(_PIECE_BYTES):
+                yield piece
+
     def _ask(self, path: str, body: Json | None = None) -> Json:
+        with self._opened(path, body) as answer:
+            told = json.load(answer)
+        if not isinstance(told, dict):
+            raise Refused(f"What answers at {self._url} is no Celeryscope.")
+        return told
+
+    @contextmanager
+    def _opened(self, path: str, body: Json | None = None) -> Iterator[Any]:
         request = urllib.request.Request(
             self._base + path,
             data=None if body is None else json.dumps(body).encode(),
@@ -68,26 +92,28 @@ class Client:
             request.add_unredirected_header("Authorization", f"Bearer {self._token}")
         try:
             with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:
-                told = json.load(answer)
+                yield answer
         except urllib.error.HTTPError as error:
             with error:
                 raise self._refused(error.code, error.read(65_536)) from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, HTTPException) as error:
             why = getattr(error, "reason", error)
             raise Refused(
                 f"No console answers at {self._url}: {why}",
-                hint="Start one, or name it: celeryscope control --url URL",
+                hint="Start one, or name it: --url URL",
             ) from error
-        if not isinstance(told, dict):
-            raise Refused(f"What answers at {self._url} is no Celeryscope.")
-        return told
 
     def _refused(self, status: int, body: bytes) -> Refused:
         try:
             problem = json.loads(body)["error"]
             if status == 401 and not self._token:
                 problem["hint"] = "Show an API token: CELERYSCOPE_TOKEN=… or --token-file FILE"
-            return Refused(problem["message"], hint=problem["hint"] or "", status=status)
+            return Refused(
+                problem["message"],
+                hint=problem["hint"] or "",
+                status=status,
+                position=problem.get("position"),
+            )
         except (ValueError, KeyError, TypeError):
             told = plain(body.decode("utf-8", "replace").strip())[:400]
             return Refused(f"{self._url} answered {status}: {told}", status=status)

@@ -55,6 +55,7 @@ class Inspection(msgspec.Struct, frozen=True):
     scheduled: list[Any] | None = None
     revoked: list[Any] | None = None
     lists_at: float | None = None  # our clock when it last told its lists of tasks
+    active_at: float | None = None  # and `active` itself
 
 
 class Inspector:
@@ -352,8 +353,9 @@ class Inspector:
             for hostname, given in fields.items():
                 known = merged.get(hostname) or Inspection(hostname, now)
                 lists_at = known.lists_at if given.keys().isdisjoint(DETAILS) else now
+                active_at = now if "active" in given else known.active_at
                 merged[hostname] = msgspec.structs.replace(
-                    known, at=now, lists_at=lists_at, **given
+                    known, at=now, lists_at=lists_at, active_at=active_at, **given
                 )
             self.latest = merged
 

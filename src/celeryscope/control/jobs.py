@@ -389,7 +389,7 @@ class Jobs:
 
     def _check(self, command: Command, arguments: Mapping[str, Any]) -> None:
         if command.effect in ("result", "aborted", "forgotten"):
-            self._results.check()
+            self._results.check(changes=command.effect != "result")
         if command.name in ("apply", "async_apply"):
             name = arguments["task_name"]
             if name not in self._app.tasks and name not in set(self._known_names()):
@@ -478,10 +478,10 @@ class Jobs:
         return ItemResult(subject, "ok", "It was sent.", task_id=ident, effect="pending")
 
     def _retry(self, sender: Sender, job: Job, ident: str) -> ItemResult:
-        task = self._tasks(ident)
+        task = self._known(ident)
         if task is None:
             raise Refused("No event of it is kept.")
-        if not task.finished:
+        if not (task.finished or (task.state == "LOST" and task.lost is not None)):
             raise Refused(f"It is not finished: {task.state}.")
         if task.name is None:
             raise Refused("Its events do not tell its name.")
@@ -501,6 +501,12 @@ class Jobs:
         sender.send(task.name, args, kwargs, task_id=new, options=options, as_project=False)
         said = f"It was sent again {where}; arguments from {whence}."
         return ItemResult(ident, "ok", said, task_id=new, effect="pending")
+
+    def _known(self, ident: str) -> Task | None:
+        try:
+            return self._tasks(ident)
+        except Unavailable as error:
+            raise Refused(str(error)) from error
 
     def _arguments(self, job: Job, ident: str, task: Task) -> tuple[list[Any], dict[str, Any], str]:
         """Give the exact arguments of a task and where they are from."""
@@ -525,7 +531,7 @@ class Jobs:
             raise Refused(f"Its state cannot be read: {before.problem}")
         if before.state in READY_STATES:
             raise Refused(f"It is finished: {before.state}.")
-        task = self._tasks(ident)
+        task = self._known(ident)
         if task is None and before.state == PENDING:
             raise Refused("Neither events nor the result backend know it.")
         if task is not None and task.finished:

@@ -8,7 +8,7 @@ the app accepts, and no exception class of a result is looked up.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from queue import Full, Queue
 from typing import Any, TypeVar
@@ -18,6 +18,9 @@ from celery.contrib.abortable import AbortableAsyncResult
 from kombu.exceptions import ContentDisallowed, DecodeError
 from kombu.serialization import prepare_accept_content
 
+from celeryscope.control import outcomes
+from celeryscope.control.outcomes import Outcome
+from celeryscope.control.tables import ResultTable
 from celeryscope.errors import (
     BadArgument,
     CeleryscopeError,
@@ -34,7 +37,8 @@ _MAX_ID_CHARS = 255
 _MAX_VALUE_BYTES = 256 * 1024
 _MAX_WORDS_CHARS = 20_000
 _HINT = "Name the backend that the workers use: --result-backend"
-_READY = frozenset({"SUCCESS", "FAILURE", "REVOKED"})
+_NEVER_CHANGED = "Results in a database are read here, and never changed."
+_DATABASES = frozenset({"db", "database", "sqla"})
 
 Answer = TypeVar("Answer")
 
@@ -72,22 +76,36 @@ class Results:
         """Is there a backend that can be read?"""
         return not self._obstacle()
 
-    def check(self) -> None:
-        """Raise `NotPossible` when there is no backend that can be read."""
+    def check(self, *, changes: bool = False) -> None:
+        """Raise `NotPossible` when there is no backend that can be read, or changed."""
         obstacle = self._obstacle()
         if obstacle:
             raise NotPossible(obstacle, hint=_HINT)
+        if changes and self._is_database():
+            raise NotPossible(_NEVER_CHANGED)
 
     def read(self, task_id: str, *, timeout_seconds: float | None = None) -> Result:
         """Give what the backend has of a task."""
         _check_id(task_id)
         return self._ask(lambda backend: _read(backend, task_id), timeout_seconds)
 
+    def outcomes(
+        self, task_ids: Sequence[str], *, timeout_seconds: float | None = None
+    ) -> Mapping[str, Outcome]:
+        """Give how tasks ended, of those that the backend knows the end of. Some 50 at a time."""
+        for task_id in task_ids:
+            _check_id(task_id)
+        zone = self._app.timezone
+        return self._ask(
+            lambda backend: outcomes.read(backend, task_ids, zone=zone), timeout_seconds
+        )
+
     def abort(self, task_id: str, *, timeout_seconds: float | None = None) -> None:
         """Write that a task shall end; it must look for that itself."""
         _check_id(task_id)
 
         def write(backend: Any) -> None:
+            _refuse_table(backend)
             AbortableAsyncResult(task_id, backend=backend, app=self._app).abort()
 
         self._ask(write, timeout_seconds)
@@ -95,13 +113,21 @@ class Results:
     def forget(self, task_id: str, *, timeout_seconds: float | None = None) -> None:
         """Take what there is of a task out of the backend."""
         _check_id(task_id)
-        self._ask(lambda backend: backend.forget(task_id), timeout_seconds)
+
+        def forget(backend: Any) -> None:
+            _refuse_table(backend)
+            backend.forget(task_id)
+
+        self._ask(forget, timeout_seconds)
 
     # ------------------------------------------------------------------ inside
 
     def _url(self) -> str:
         named = self._app.backend_cls or self._app.conf.result_backend or ""
         return named if isinstance(named, str) else str(getattr(named, "__name__", "a class"))
+
+    def _is_database(self) -> bool:
+        return self._url().partition("://")[0].partition("+")[0].lower() in _DATABASES
 
     def _obstacle(self) -> str:
         scheme = self._url().partition("://")[0].partition("+")[0].lower()
@@ -112,8 +138,6 @@ class Results:
                 "The result backend rpc:// keeps a result for the program that sent the task; "
                 "nobody else can read it."
             )
-        if scheme in ("db", "database", "sqla"):
-            return "Celery pickles what it keeps in this database, and we read no pickles."
         return ""
 
     def _ask(self, act: Callable[[Any], Answer], timeout_seconds: float | None) -> Answer:
@@ -165,6 +189,14 @@ class Results:
 
     def _backend(self) -> Any:
         """Make a backend that takes no pickle, without patience where it can be told so."""
+        conf, url = self._app.conf, self._url()
+        if self._is_database():
+            return ResultTable(
+                url if "://" in url else conf.database_url or "",
+                table=(conf.database_table_names or {}).get("task"),
+                schema=(conf.database_table_schemas or {}).get("task"),
+                engine_options=conf.database_engine_options,
+            )
         backend = self._app._get_backend()
         backend.accept = _ACCEPT
         backend.exception_to_python = _as_it_is
@@ -174,6 +206,11 @@ class Results:
             if "path" not in connection:
                 connection["socket_connect_timeout"] = self._timeout
         return backend
+
+
+def _refuse_table(backend: Any) -> None:
+    if isinstance(backend, ResultTable):
+        raise NotPossible(_NEVER_CHANGED)
 
 
 def _as_it_is(value: Any) -> Any:
@@ -206,7 +243,7 @@ def _read(backend: Any, task_id: str) -> Result:
     return Result(
         task_id=task_id,
         state=state[:_MAX_ID_CHARS],
-        ready=state in _READY,
+        ready=state in outcomes.READY,
         value=value,
         traceback=traceback[:_MAX_WORDS_CHARS] if isinstance(traceback, str) else None,
         name=name[:_MAX_ID_CHARS] if isinstance(name, str) else None,

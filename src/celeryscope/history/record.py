@@ -13,10 +13,11 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
-from celeryscope.model.event import Event
+from celeryscope.model.event import Event, Found
 from celeryscope.model.task import (
     FAILURE,
     FINISHED,
+    LOST,
     PENDING,
     RECEIVED,
     REJECTED,
@@ -41,6 +42,9 @@ _MICROSECONDS = 1_000_000
 _LONGEST = 2**60  # so that sums and differences fit into 64 bits
 _LONGEST_SECONDS = _LONGEST / _MICROSECONDS
 TERMINATED, EXPIRED, TRUNCATED = 1, 2, 4
+#: No event told it: of an end, that it is from the result backend; of LOST, that it is our word.
+FETCHED = 128
+_FINAL = frozenset({"succeeded", "failed", "revoked", "rejected"})
 
 #: (kind, time in epoch seconds, sender, retries), as `cluster.runs` takes it.
 JudgedEvent = tuple[str, float, str, int]
@@ -73,7 +77,9 @@ class Told(NamedTuple):
     kind: str  # the event type without "task-"; a state of a project's own is in capitals
     sender: str
     retries: int = 0
-    number: int | None = None  # of a start: how long it had waited; of a success: its runtime
+    # Of a start: how long it had waited; of a success: its runtime; of a LOST of ours: when the
+    # run began that is lost, and why that is stands in `exception`.
+    number: int | None = None
     result: str | None = None
     exception: str | None = None
     traceback: str | None = None
@@ -128,7 +134,7 @@ class Record:
     __slots__ = ("about", "parent", "root", "told", "way")
 
     def __init__(self) -> None:
-        self.told: dict[tuple[str, int, str], Told] = {}
+        self.told: dict[tuple[str, int, str, int], Told] = {}
         self.about = About()
         self.way = Way()
         self.root: str | None = None
@@ -136,7 +142,7 @@ class Record:
 
     def tell(self, told: Told) -> None:
         """Add an event; it may be there already."""
-        key = (told.kind, told.at, told.sender)
+        key = _key(told)
         known = self.told.get(key)
         if known is None:
             self.told[key] = told
@@ -150,6 +156,14 @@ class Record:
 
     def send(self, way: Way) -> None:
         self.way = _later(self.way, way)
+
+    def join(self, uuid: str, other: Record) -> None:
+        """Add all that another record says of the same task."""
+        for told in other.told.values():
+            self.tell(told)
+        self.say(other.about)
+        self.send(other.way)
+        self.family(uuid, other.root, other.parent)
 
     def family(self, uuid: str, root: str | None, parent: str | None) -> None:
         """Note root and parent. A retry is sent by the task itself: it is not its own parent."""
@@ -189,6 +203,12 @@ def take(
     """Add what an event tells. `cut` masks a text and cuts it to so many characters."""
     kind = KINDS.get(event.type)
     at = microseconds(event.timestamp)
+    found = event if isinstance(event, Found) else None
+    if found is not None and found.how == "lost":
+        began = None if found.of_start is None else microseconds(found.of_start)
+        why = cut(event.exception or "", chars)
+        record.tell(Told(at, LOST, event.hostname, number=began, exception=why, flags=FETCHED))
+        return
     if kind is None:
         record.tell(Told(at, event.type[5:].upper(), event.hostname))
         return
@@ -217,6 +237,7 @@ def take(
         record.tell(Told(at, kind, event.hostname, event.retries or 0, number))
         return
     flags = (TERMINATED if event.terminated else 0) | (EXPIRED if event.expired else 0)
+    flags |= 0 if found is None else FETCHED
     result, exception, traceback = event.result, event.exception, event.traceback
     if result is not None:
         result = cut(result, chars)
@@ -256,7 +277,7 @@ def stand(record: Record, judge: Judge) -> Standing:
     assert last is not None
     received, started, end = found.get("received"), found.get("started"), found.get("end")
     return Standing(
-        ENDS.get(last.kind) or _BEFORE[last.kind], last.at, last.sender if run else None,
+        ENDS.get(last.kind) or _BEFORE[last.kind], last.at, (last.sender or None) if run else None,
         None if sent is None else sent.at, None if received is None else received.at,
         None if started is None else started.at, None if end is None else end.number,
         None if started is None else started.number, end, True,
@@ -264,15 +285,20 @@ def stand(record: Record, judge: Judge) -> Standing:
 
 
 def _judged(record: Record, judge: Judge) -> Standing:
-    ordered = _ordered(record)
+    ordered = holding(_ordered(record))
     verdict = judge([_judgeable(one) for one in ordered if _is_known(one)], _no_skew)
     state, at = verdict.state, microseconds(verdict.at)
-    worker = verdict.worker
+    worker = verdict.worker or None
     received = None if verdict.received is None else microseconds(verdict.received)
     started = None if verdict.started is None else microseconds(verdict.started)
-    own = [one for one in ordered if not _is_known(one)]
+    own = [one for one in ordered if not _is_known(one) and not one.flags & FETCHED]
     if own and state not in FINISHED and own[-1].at >= at + (state == RETRY):
         state, at, worker = own[-1].kind, own[-1].at, own[-1].sender
+    said_by_itself = bool(own) and own[-1].kind == state
+    if state == STARTED or said_by_itself:
+        loss = loss_of(ordered, worker, started, since=at)
+        if loss is not None:
+            state, at = LOST, loss.at
     sents = [one.at for one in ordered if one.kind == "sent"]
     ends = [one for one in ordered if one.kind in ENDS]
     end: Told | None = None
@@ -290,14 +316,62 @@ def _judged(record: Record, judge: Judge) -> Standing:
     )  # fmt: skip
 
 
+def holding(told: Sequence[Told]) -> list[Told]:
+    """Leave out ends from the result backend where an event told the end of that run, or a later.
+
+    An event belongs to an earlier run where another run began after it, before the end that was
+    fetched.
+    """
+    if not any(one.flags & FETCHED and one.kind in _FINAL for one in told):
+        return list(told)
+    ends = [one.at for one in told if one.kind in _FINAL and not one.flags & FETCHED]
+    begun = [one.at for one in told if one.kind in ("received", "started")]
+
+    def is_known_better(one: Told) -> bool:
+        return any(
+            end >= one.at or not any(end < began <= one.at for began in begun) for end in ends
+        )
+
+    return [
+        one
+        for one in told
+        if not (one.flags & FETCHED and one.kind in _FINAL and is_known_better(one))
+    ]
+
+
+def loss_of(
+    told: Iterable[Told], worker: str | None, started: int | None, *, since: int | None = None
+) -> Told | None:
+    """Give the first word of ours that this run is lost; None where there is none.
+
+    `worker` and `started` are those of the run, and `since` is the last that it told of itself
+    besides. Times: whole microseconds since the epoch.
+    """
+    return next(
+        (
+            one
+            for one in told
+            if one.kind == LOST
+            and one.flags & FETCHED
+            and one.sender == (worker or "")
+            and one.number == started
+            and (since is None or since == started or one.at >= since)
+        ),
+        None,
+    )
+
+
 def attempts(record: Record, number: Number) -> list[Attempt]:
     """Give the runs, in the order they began."""
-    ordered = [one for one in _ordered(record) if one.kind != "sent" and _is_known(one)]
+    told = holding(_ordered(record))
+    ordered = [one for one in told if one.kind != "sent" and _is_known(one)]
     numbers = number([_judgeable(one) for one in ordered])
     groups: dict[tuple[int | None, str], list[Told]] = {}
     for one in ordered:
         groups.setdefault((numbers.get(_judgeable(one)), one.sender), []).append(one)
-    runs = [_attempt(retries, worker, group) for (retries, worker), group in groups.items()]
+    runs = [
+        _lost(_attempt(retries, worker, group), told) for (retries, worker), group in groups.items()
+    ]
     runs.sort(key=lambda run: (run.retries or 0, _began(run), run.worker))
     return runs
 
@@ -320,6 +394,13 @@ def _attempt(retries: int | None, worker: str, group: Sequence[Told]) -> Attempt
     )  # fmt: skip
 
 
+def _lost(run: Attempt, told: Iterable[Told]) -> Attempt:
+    """Say of a run that goes on that it is lost, if we said so."""
+    if run.state != STARTED or loss_of(told, run.worker, run.started) is None:
+        return run
+    return run._replace(state=LOST)
+
+
 def _began(run: Attempt) -> int:
     return next(at for at in (run.received, run.started, run.ended) if at is not None)
 
@@ -328,6 +409,10 @@ def _ordered(record: Record) -> list[Told]:
     return sorted(
         record.told.values(), key=lambda one: (one.at, _RANK.get(one.kind, 3), one.kind, one.sender)
     )
+
+
+def _key(told: Told) -> tuple[str, int, str, int]:
+    return told.kind, told.at, told.sender, told.flags & FETCHED
 
 
 def _is_known(told: Told) -> bool:
@@ -385,7 +470,7 @@ def dump(record: Record) -> bytes:
 def load(data: bytes) -> Record:
     life = _decoder.decode(data)
     record = Record()
-    record.told = {(one.kind, one.at, one.sender): one for one in life.told}
+    record.told = {_key(one): one for one in life.told}
     record.about, record.way = life.about, life.way
     record.root, record.parent = life.root, life.parent
     return record

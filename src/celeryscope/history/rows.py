@@ -10,6 +10,7 @@ from typing import NamedTuple
 from celeryscope.history.record import (
     ENDS,
     EXPIRED,
+    FETCHED,
     TERMINATED,
     TRUNCATED,
     About,
@@ -17,10 +18,11 @@ from celeryscope.history.record import (
     Standing,
     Told,
     Way,
+    holding,
     seconds,
 )
 from celeryscope.history.search import id_text, root_text
-from celeryscope.model.task import PENDING, REVOKED, Task
+from celeryscope.model.task import FINISHED, LOST, PENDING, REVOKED, Loss, Task
 
 TRACEBACK, LIFE, ROOT, TEXT_CUT = 8, 16, 32, 64
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -36,7 +38,7 @@ class Row(NamedTuple):
     """A row of `task`, in the order of its columns."""
 
     seq: int
-    uuid: bytes | str
+    uuid: bytes
     state: int
     at: int
     name: int | None
@@ -54,8 +56,8 @@ class Row(NamedTuple):
     described: int | None
     eta: str | None
     expires: str | None
-    root: bytes | str | None
-    parent: bytes | str | None
+    root: bytes | None
+    parent: bytes | None
     flags: int
     signum: str | None
     args: str | None
@@ -64,9 +66,15 @@ class Row(NamedTuple):
     exception: str | None
 
 
-def id_key(uuid: str) -> bytes | str:
-    """Give an id as it is stored: 16 bytes, or text where it is no UUID as Celery writes them."""
-    return bytes.fromhex(uuid.replace("-", "")) if _UUID.fullmatch(uuid) else uuid
+def id_key(uuid: str) -> bytes:
+    """Give an id as it is stored: 16 bytes where it is a UUID as Celery writes them.
+
+    Any other text stands behind a byte that is in no UTF-8, or two where it would be 16.
+    """
+    if _UUID.fullmatch(uuid):
+        return bytes.fromhex(uuid.replace("-", ""))
+    text = b"\xff" + uuid.encode("utf-8", "surrogatepass")
+    return b"\xff" + text if len(text) == 16 else text
 
 
 def pack(text: str) -> bytes:
@@ -77,9 +85,11 @@ def unpack(data: bytes) -> str:
     return zlib.decompress(data).decode("utf-8", "surrogatepass")
 
 
-def to_row(
-    seq: int, uuid: bytes | str, record: Record, standing: Standing, number: NumberOf
-) -> Row:
+def unpack_any(data: bytes | None) -> str | None:
+    return None if data is None else unpack(data)
+
+
+def to_row(seq: int, uuid: bytes, record: Record, standing: Standing, number: NumberOf) -> Row:
     """Make the row of a task."""
     at, end, about, way = standing.at, standing.end, record.about, record.way
     flags = TEXT_CUT if about.flags & TRUNCATED else 0
@@ -129,7 +139,7 @@ def to_record(row: Row, word: WordOf, traceback: str | None) -> Record:
         record.tell(Told(at - row.started, "started", worker, number=row.wait))
     kind = _KIND_OF.get(word(row.state) or PENDING)
     if kind is not None:
-        flags = row.flags & (TERMINATED | EXPIRED | TRUNCATED)
+        flags = row.flags & (TERMINATED | EXPIRED | TRUNCATED | FETCHED)
         record.tell(
             Told(at, kind, worker, 0, row.runtime, row.result, row.exception, traceback, flags,
                  row.signum)
@@ -176,6 +186,7 @@ def to_task(row: Row, word: WordOf, *, traceback: str | None = None) -> Task:
         expired=state == REVOKED and bool(row.flags & EXPIRED),
         signum=row.signum,
         truncated=bool(row.flags & (TRUNCATED | TEXT_CUT)),
+        fetched=state in FINISHED and bool(row.flags & FETCHED),
     )
     kind = _KIND_OF.get(state)
     if kind is not None:
@@ -185,6 +196,7 @@ def to_task(row: Row, word: WordOf, *, traceback: str | None = None) -> Task:
 
 def tell_times(task: Task, told: Sequence[Told]) -> None:
     """Put the time of the last event of each kind into a task that ran more than once."""
+    told = holding(told)
     last: dict[str, int] = {}
     for one in told:
         last[one.kind] = max(one.at, last.get(one.kind, one.at))
@@ -193,6 +205,13 @@ def tell_times(task: Task, told: Sequence[Told]) -> None:
             setattr(task, kind, seconds(last[kind]))
     task.log = tuple((one.kind, seconds(one.at), one.sender, one.retries) for one in told
                      if one.kind.islower())  # fmt: skip
+    task.custom = tuple((one.kind, seconds(one.at)) for one in told
+                        if not (one.kind.islower() or one.flags & FETCHED))  # fmt: skip
+    losses = [one for one in told if one.kind == LOST and one.flags & FETCHED]
+    if losses:  # the one that holds, or else the last
+        one = max(losses, key=lambda loss: (seconds(loss.at) == task.state_at, loss.at))
+        began = None if one.number is None else seconds(one.number)
+        task.lost = Loss(seconds(one.at), one.sender, began, one.exception or "")
 
 
 def _before(at: int, time: int | None) -> int | None:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from celeryscope.history import signature
 from celeryscope.history.record import microseconds
+from celeryscope.model.actor import Scope
 from celeryscope.model.matching import ValueTest, keyword, match
 from celeryscope.model.query import (
     Ago,
@@ -35,6 +36,8 @@ from celeryscope.model.query import (
 Words = Mapping[str, Mapping[int, str]]
 #: A test of the values that `passes` is given.
 RowTest = Callable[..., bool]
+#: Says whether the task of an id, as it is stored, is one of those that somebody may see.
+HasId = Callable[[bytes], bool]
 
 COLUMNS = ("state", "name", "worker", "queue", "client")  # words, facts of a block's signature
 PAIRS = (("name", "worker"), ("name", "state"), ("worker", "state"), ("queue", "state"),
@@ -42,16 +45,19 @@ PAIRS = (("name", "worker"), ("name", "state"), ("worker", "state"), ("queue", "
 _MOST_ASKED = 64  # facts that one part of a query asks for
 _MOST_POWER = 40  # of milliseconds
 STARTED_ID, RETRY_ID, FAILURE_ID, REVOKED_ID = 3, 4, 6, 7
-#: How long a task ran (`Task.ran`), or has; what is before `t.at` is the time up to its end.
-_RAN = (
-    "ifnull(t.runtime, CASE WHEN t.state IN (4, 6, 7) THEN max(0, t.started) "
+#: How long a task ran (`Task.ran`), or has: what is before `t.at` is the time up to its end.
+_SINCE_START = "CASE WHEN t.started < 0 THEN 0 ELSE t.started END"
+RAN = f"coalesce(t.runtime, CASE WHEN t.state IN (4, 6, 7) THEN {_SINCE_START} END)"
+_RUNTIME = (
+    f"coalesce(t.runtime, CASE WHEN t.state IN (4, 6, 7) THEN {_SINCE_START} "
     "WHEN t.state = 3 THEN ? - (t.at - t.started) END)"
 )
 
-_IN_TRACEBACK = (
-    "(t.flags & 8 AND ifnull("
-    "(SELECT passes{}(unpacked(b.text)) FROM traceback AS b WHERE b.seq = t.seq), 0))"
-)
+#: A task's traceback; NULL where it has none.
+TRACEBACK = "unpacked((SELECT b.text FROM traceback AS b WHERE b.seq = t.seq))"
+
+
+_FAILED_SO = "EXISTS (SELECT 1 FROM failure AS f WHERE f.seq = t.seq AND f.fingerprint IN ({}))"
 
 
 class Bits(NamedTuple):
@@ -89,32 +95,84 @@ class Condition(NamedTuple):
     parameters: tuple[int | str | bytes, ...]
     tests: tuple[RowTest, ...]
     need: Need
+    columns: tuple[str, ...] = ()  # of each test, what it is given
+    denied: frozenset[int] = frozenset()  # tests that rule out a row by passing
 
 
-def compile(query: Query, now: float, words: Words) -> Condition:
-    """Make the condition at `now` (epoch seconds). The words are those that there are."""
-    compiler = _Compiler(microseconds(now), words)
+def compile(
+    query: Query,
+    now: float,
+    words: Words,
+    *,
+    scope: Scope | None = None,
+    has_id: HasId = lambda _: True,
+) -> Condition:
+    """Make the condition at `now` (epoch seconds). The words are those that there are.
+
+    `scope` limits it to the tasks that somebody may see. `root:` and `parent:` then find nothing
+    by the ids of others, as `has_id` tells them.
+    """
+    compiler = _Compiler(microseconds(now), words, limits(scope, words), has_id)
     sql = compiler.sql(query)
-    return Condition(sql, tuple(compiler.parameters), tuple(compiler.tests), compiler.need(query))
+    for column, numbers in compiler.limits.items():
+        sql = f"({is_one_of(column, numbers)} AND {sql})"
+    terms = query.terms if isinstance(query, And) else (query,)
+    need = compiler.need(And(terms)) if compiler.limits else compiler.need(query)
+    asked = [_facts([(column, n) for n in ns]) for column, ns in compiler.limits.items()]
+    return Condition(
+        sql,
+        tuple(compiler.parameters),
+        tuple(compiler.tests),
+        All((need, *asked)) if asked else need,
+        tuple(compiler.columns),
+        frozenset(compiler.denied),
+    )
+
+
+def limits(scope: Scope | None, words: Words) -> dict[str, list[int]]:
+    """Give the numbers of the names, and of the queues, that somebody is limited to."""
+    found: dict[str, list[int]] = {}
+    if scope is not None:
+        for column, has in (("name", scope.has_name), ("queue", scope.has_queue)):
+            if not has(None):
+                known = list(words.get(column, {}).items())  # others may add to them
+                found[column] = [number for number, word in known if has(word)]
+    return found
+
+
+def is_one_of(column: str, numbers: Iterable[int]) -> str:
+    """Write that a word of `task AS t` is one of these; 0 stands for none."""
+    listed = ", ".join(map(str, numbers)) or "-1"
+    return f"(coalesce(t.{column}, 0) IN ({listed}))"
 
 
 class _Compiler:
-    def __init__(self, now: int, words: Words) -> None:
+    def __init__(
+        self, now: int, words: Words, limits: Mapping[str, list[int]], has_id: HasId
+    ) -> None:
         self.now = now
         self.words = words
+        self.limits = limits
+        self.has_id = has_id
         self.parameters: list[int | str | bytes] = []
         self.tests: list[RowTest] = []
+        self.columns: list[str] = []
+        self.denied: set[int] = set()
+        self._denies = False
 
     # ------------------------------------------------------------------ rows
 
     def sql(self, query: Query) -> str:
         match query:
             case And(terms):
-                return _joined(" AND ", "1", map(self.sql, sorted(terms, key=_cost)))
+                return _joined(" AND ", "TRUE", map(self.sql, sorted(terms, key=_cost)))
             case Or(terms):
-                return _joined(" OR ", "0", map(self.sql, sorted(terms, key=_cost)))
+                return _joined(" OR ", "FALSE", map(self.sql, sorted(terms, key=_cost)))
             case Not(term):
-                return f"NOT {self.sql(term)}"
+                self._denies = not self._denies
+                sql = self.sql(term)
+                self._denies = not self._denies
+                return f"NOT {sql}"
             case Text(text):
                 return self._anywhere(text)
             case Match(key, values):
@@ -130,63 +188,67 @@ class _Compiler:
 
     def _match(self, key: str, values: tuple[Pattern, ...]) -> str:
         if key in COLUMNS:
-            return self._is_one_of(key, self._ids(key, values))
+            return is_one_of(key, self._ids(key, values))
+        if key == "fingerprint":
+            numbers = ", ".join(map(str, self._ids(key, values))) or "-1"
+            return _FAILED_SO.format(numbers)
         test: Callable[[str | None], bool] = match(key, values)
         if key == "uuid":
             return self._passes(lambda uuid: test(id_text(uuid)), "t.uuid")
+        has_id = self.has_id if self.limits else (lambda _: True)
         if key == "parent":
             return self._passes(
-                lambda parent: parent is not None and test(id_text(parent)), "t.parent"
+                lambda parent: parent is not None and test(id_text(parent)) and has_id(parent),
+                "t.parent",
             )
         if key == "root":
             return self._passes(
-                lambda root, uuid, flags: test(root_text(root, uuid, flags)),
+                lambda root, uuid, flags: (
+                    test(root_text(root, uuid, flags)) and (root is None or has_id(root))
+                ),
                 "t.root, t.uuid, t.flags",
             )
         return self._passes(_of_first(test), f"t.{key}")
-
-    def _is_one_of(self, column: str, ids: Iterable[int]) -> str:
-        numbers = ", ".join(map(str, ids))
-        return f"(ifnull(t.{column}, 0) IN ({numbers}))"
 
     def _anywhere(self, text: str) -> str:
         needle = text.casefold()
         names = [i for i, word in self._of_kind("name") if needle in word.casefold()]
         in_ids = _may_be_in_a_uuid(needle)
 
-        def test(uuid: bytes | str, *texts: str | None) -> bool:
+        def test(uuid: bytes, *texts: str | None) -> bool:
             for one in texts:
                 if one is not None and needle in one.casefold():
                     return True
-            if isinstance(uuid, bytes):
+            if is_uuid(uuid):
                 return in_ids and needle in id_text(uuid)
-            return needle in uuid.casefold()
+            return needle in id_text(uuid).casefold()
 
         def within(traceback: str | None) -> bool:
             return traceback is not None and needle in traceback.casefold()
 
         columns = "t.uuid, t.args, t.kwargs, t.result, t.exception"
-        parts = [self._is_one_of("name", names)] if names else []
+        parts = [is_one_of("name", names)] if names else []
         parts.append(self._passes(test, columns))
-        parts.append(_IN_TRACEBACK.format(self._test(within)))
-        return _joined(" OR ", "0", parts)
+        parts.append(f"((t.flags & 8) <> 0 AND {self._passes(within, TRACEBACK)})")
+        return _joined(" OR ", "FALSE", parts)
 
     def _compare(self, query: Compare) -> str:
         low, high = _bounds(query)
         if query.key == "runtime":
             self.parameters.append(self.now)
-            value = _RAN
+            value = _RUNTIME
         else:
             value = f"t.{query.key}"
         self.parameters += [low, high]
-        return f"ifnull({value} BETWEEN ? AND ?, 0)"
+        return f"coalesce({value} BETWEEN ? AND ?, FALSE)"
 
     def _passes(self, test: RowTest, columns: str) -> str:
-        return f"passes{self._test(test)}({columns})"
-
-    def _test(self, test: RowTest) -> int:
+        number = len(self.tests)
         self.tests.append(test)
-        return len(self.tests) - 1
+        self.columns.append(columns)
+        if self._denies:
+            self.denied.add(number)
+        return f"passes{number}({columns})"
 
     def _ids(self, key: str, values: tuple[Pattern, ...]) -> list[int]:
         test = match(key, values)
@@ -227,7 +289,7 @@ class _Compiler:
                 return Zone("at", time if since else -math.inf, math.inf if since else time - 1)
 
     def _need_of_match(self, key: str, values: tuple[Pattern, ...]) -> Need:
-        if key in COLUMNS:
+        if key in COLUMNS or key == "fingerprint":
             return _facts([(key, number) for number in self._ids(key, values)])
         if key in ("root", "parent"):
             if any(len(pattern) > 1 for pattern in values):
@@ -255,10 +317,12 @@ class _Compiler:
 
     def _together(self, terms: tuple[Query, ...]) -> list[Need]:
         """Ask for what must be true of one and the same task, where a block tells."""
-        asked: dict[str, list[int]] = {}
+        asked: dict[str, list[int]] = dict(self.limits)
         for term in terms:
             if isinstance(term, Match) and term.key in COLUMNS:
-                asked[term.key] = self._ids(term.key, term.values)
+                ids = self._ids(term.key, term.values)
+                theirs = self.limits.get(term.key)
+                asked[term.key] = ids if theirs is None else [i for i in ids if i in theirs]
             elif isinstance(term, Not) and isinstance(term.term, Match):
                 asked.setdefault(term.term.key, self._others(term.term))
         needs: list[Need] = [
@@ -300,15 +364,20 @@ def fine_power(microseconds: int) -> int:
     return size * 64 + (microseconds << 7 >> size & 63)
 
 
-def id_text(uuid: bytes | str) -> str:
-    """Write an id as Celery does."""
-    if isinstance(uuid, str):
-        return uuid
+def is_uuid(uuid: bytes) -> bool:
+    """Say whether a stored id is a UUID, and not some other text."""
+    return len(uuid) == 16
+
+
+def id_text(uuid: bytes) -> str:
+    """Write a stored id as Celery does (`rows.id_key` is its inverse)."""
+    if not is_uuid(uuid):
+        return uuid.lstrip(b"\xff").decode("utf-8", "surrogatepass")
     text = uuid.hex()
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-def root_text(root: bytes | str | None, uuid: bytes | str, flags: int) -> str | None:
+def root_text(root: bytes | None, uuid: bytes, flags: int) -> str | None:
     """Write a task's root, which is itself where it is known and none is noted."""
     if root is None:
         return id_text(uuid) if flags & 32 else None
@@ -330,10 +399,18 @@ def _need_of_pattern(pattern: Pattern) -> Need:
 
 
 def _bounds(query: Compare) -> tuple[int, int]:
-    scale = microseconds if query.key != "retries" else int
-    low = -(2**62) if query.low is None else scale(query.low) + (query.bounds[0] == "(")
-    high = 2**62 if query.high is None else scale(query.high) - (query.bounds[1] == ")")
-    return low, high
+    """Give the least and the greatest that is within: whole microseconds, or retries."""
+    low, high = query.low, query.high
+    if query.key == "retries":  # a half is nobody's, but within the type
+        least = -(2**62) if low is None else math.ceil(low)
+        most = 2**62 if high is None else math.floor(high)
+    else:
+        least = -(2**62) if low is None else microseconds(low)
+        most = 2**62 if high is None else microseconds(high)
+        low, high = float(least), float(most)
+    open_below = query.low is not None and query.bounds[0] == "(" and least == low
+    open_above = query.high is not None and query.bounds[1] == ")" and most == high
+    return least + open_below, most - open_above
 
 
 _HEX = frozenset("0123456789abcdef-")

@@ -1,13 +1,22 @@
-"""The SQL of the room: numbered migrations and named queries, each read from its file once."""
+"""The SQL of the room: numbered migrations and named queries, each read from its file once.
+
+There is one text for SQLite and PostgreSQL, in what both understand: parameters are `?`; `INSERT …
+ON CONFLICT … DO` and never `OR REPLACE`; `coalesce`, CASE and TRUE, never `ifnull`, `max(a, b)` or
+a number as a condition; no rowid, no PRAGMA, no functions of JSON or dates. `substr` of bytes takes
+`CAST(? AS INTEGER)`. Migrations have the types INTEGER, REAL, TEXT and BLOB, and an `INTEGER
+PRIMARY KEY` is a number that the database gives. For PostgreSQL parameters and types are
+translated, and nothing else; a test has it prepare every query.
+"""
 
 from __future__ import annotations
 
 import re
 import sqlite3
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 
 from celeryscope.errors import NotPossible
+from celeryscope.history.database import Connection, Place
 
 _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 
@@ -29,34 +38,57 @@ def migrations() -> tuple[str, ...]:
     return tuple(file.read_text(encoding="utf-8") for file in files)
 
 
-def migrate(db: sqlite3.Connection, *, where: str) -> None:
+def migrate(db: Connection, place: Place) -> None:
     """Bring a database to the newest layout: each step in a transaction of its own.
 
-    `db` is in autocommit mode. Raises NotPossible for a database of a newer program.
+    Several may do so at the same time. Raises NotPossible for a database of a newer program, and
+    for one that is no history.
     """
     steps = migrations()
-    db.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)")
-    while (version := _version(db, where, len(steps))) < len(steps):
-        db.execute("BEGIN IMMEDIATE")
+    while _known_version(db, place, len(steps)) < len(steps):
+        db.begin(writing=True)
         try:
-            if _version(db, where, len(steps)) == version:  # nobody else was faster
+            version = _known_version(db, place, len(steps))  # others may have been faster
+            if version == 0 and not place.has_table(db, "schema_version"):
+                db.execute(place.schema("CREATE TABLE schema_version (version INTEGER NOT NULL)"))
+            if version < len(steps):
+                place.take_time(db)
                 for statement in _statements(steps[version]):
-                    db.execute(statement)
+                    db.execute(place.schema(statement))
                 db.execute("DELETE FROM schema_version")
                 db.execute("INSERT INTO schema_version VALUES (?)", (version + 1,))
-            db.execute("COMMIT")
+            db.commit()
         except BaseException:
-            db.execute("ROLLBACK")
+            db.rollback()
             raise
 
 
-def _version(db: sqlite3.Connection, where: str, known: int) -> int:
-    (version,) = db.execute("SELECT ifnull(max(version), 0) FROM schema_version").fetchone()
+def check(db: Connection, place: Place) -> None:
+    """See that a database can be read as it is. Raises NotPossible for another layout."""
+    known = len(migrations())
+    version = _known_version(db, place, known)
+    if version < known:
+        raise NotPossible(
+            f"The history in {place.name} is not in the layout of this Celeryscope yet (layout "
+            f"{version}; this one knows {known}).",
+            hint="Start the console once: it brings it there.",
+        )
+
+
+def _known_version(db: Connection, place: Place, known: int) -> int:
+    if not place.has_table(db, "schema_version"):
+        if place.is_foreign(db):
+            raise NotPossible(
+                f"{place.name} is no history of Celeryscope: it has tables of something else.",
+                hint="Name another place for the history, or move it away.",
+            )
+        return 0
+    (version,) = db.execute("SELECT coalesce(max(version), 0) FROM schema_version").fetchone()
     if version > known:
         raise NotPossible(
-            f"The history in {where} was written by a newer Celeryscope (layout {version}; this "
-            f"one knows {known}).",
-            hint="Start the newer Celeryscope again, or name another data directory.",
+            f"The history in {place.name} was written by a newer Celeryscope (layout {version}; "
+            f"this one knows {known}).",
+            hint="Start the newer Celeryscope again, or name another place for the history.",
         )
     return int(version)
 
@@ -74,3 +106,44 @@ def _statements(script: str) -> list[str]:
 def _folder(name: str) -> list[resources.abc.Traversable]:
     folder = resources.files("celeryscope.history") / name
     return [file for file in folder.iterdir() if file.name.endswith(".sql")]
+
+
+# ---------------------------------------------------------------------- PostgreSQL
+
+_TOKEN = re.compile(r"'(?:[^']|'')*'|--[^\n]*|[?%]")
+_MARKS = {"?": "%s", "%": "%%"}
+_COMMENT = re.compile(r"('(?:[^']|'')*')|--[^\n]*")
+_TYPES = (
+    (
+        "INTEGER PRIMARY KEY",
+        "BIGINT GENERATED BY DEFAULT AS IDENTITY (START WITH 1001) PRIMARY KEY",
+    ),
+    ("INTEGER", "BIGINT"),
+    ("REAL", "DOUBLE PRECISION"),
+    ("BLOB", "BYTEA"),
+    ("TEXT", 'TEXT COLLATE "C"'),
+    ("WITHOUT ROWID", ""),
+)
+
+
+@lru_cache(maxsize=1024)
+def to_postgresql(sql: str) -> str:
+    """Translate a statement: psycopg writes its parameters as `%s`, and a `%` as `%%`."""
+    return _TOKEN.sub(lambda found: _mark(found[0]), sql)
+
+
+def _mark(token: str) -> str:
+    return _MARKS.get(token) or token.replace("%", "%%")
+
+
+def schema_to_postgresql(statement: str) -> str:
+    """Translate a statement of a migration, where types are in capitals.
+
+    A table's own numbers begin at 1001, since migrations may give it rows with numbers below.
+    Texts are sorted by their bytes, as SQLite does.
+    """
+    statement = _COMMENT.sub(lambda found: found[1] or "", statement)
+    if statement.lstrip().startswith(("CREATE TABLE", "ALTER TABLE")):
+        for sqlite, postgresql in _TYPES:
+            statement = re.sub(rf"\b{sqlite}\b", postgresql, statement)
+    return statement

@@ -1,185 +1,224 @@
-"""The history in one SQLite file: one thread writes, any number reads.
+"""The history in its database: one thread writes, any number reads.
 
 What is written waits in memory for the next commit, half a second at most; a process that is
 killed loses that and no more. (A machine that loses power may lose the last commits too, never the
 database.) Readers have connections of their own and see a whole commit or nothing of it.
+
+A database that cannot be opened or written is `trouble`, and no reason to stop: events wait, in
+bounds, and the writer tries again. So it is at the start, too.
 """
 
 from __future__ import annotations
 
 import contextlib
-import heapq
 import logging
-import sqlite3
 import threading
 import time
 import zlib
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
+
+from msgspec import structs
 
 from celeryscope.errors import NotPossible, Unavailable
-from celeryscope.history import blocks, record, rows
-from celeryscope.history import search as asking
-from celeryscope.history.record import Attempt, Judge, Number, Record
+from celeryscope.history import blocks, record, rows, tally
+from celeryscope.history.database import Connection, Database, Place, Trouble
+from celeryscope.history.finding import read_life, read_traceback
+from celeryscope.history.postgresql import PostgresPlace
+from celeryscope.history.record import Judge, Number, Record
+from celeryscope.history.relatives import Relating
 from celeryscope.history.rows import Row
+from celeryscope.history.search import id_text
 from celeryscope.history.sql import migrate, queries
-from celeryscope.model import query as language
+from celeryscope.history.sqlite import SqlitePlace
+from celeryscope.history.tally import Tally
+from celeryscope.history.words import Words
 from celeryscope.model.event import Event
-from celeryscope.model.query import Query
 from celeryscope.model.task import Task
+from celeryscope.model.text import kept
 from celeryscope.model.worker import Worker
 
 logger = logging.getLogger(__name__)
 
 #: As `ClusterState.apply` gives it.
 Change = tuple[Event, Task | None, Worker | None]
-Sort = Literal["newest", "oldest"]
-
-FACETS = ("state", "name", "worker", "queue")
-MOST_VALUES = 30
 #: A batch is written at most so often.
 COMMIT_SECONDS = 0.5
+_FIRST_TRY_SECONDS = 10.0  # that `open` waits for
 _MOST_RETRY_SECONDS = 15.0
-_MOST_WAITING = 200_000  # events, while the database cannot be written
-_BUSY_SECONDS = 10.0
-_WRITER_CACHE_KIB = 64 * 1024
-_READER_CACHE_KIB = 16 * 1024
+#: What may wait while the database cannot be written.
+MOST_WAITING = 200_000  # events
+MOST_WAITING_BYTES = 128 * 2**20  # of their texts
 _MOST_SEALED = 64  # blocks at a time: half a second's at 16,000 tasks a second
-_END = 2**62
-
-
-class Cursor(NamedTuple):
-    """A place in a list: the last event of a task (whole microseconds), and its id."""
-
-    at: int
-    uuid: str
-
-
-class Page(NamedTuple):
-    """Some tasks that match, in the order asked for."""
-
-    tasks: list[Task]
-    before: Cursor | None  # of the first one
-    after: Cursor | None  # of the last one
-    more: bool  # there are others further on, where the page was looked for
-    whole: bool  # False: time was up, and what comes next was not looked at
-
-
-class Count(NamedTuple):
-    """How many tasks match."""
-
-    total: int
-    whole: bool  # False: there may be more
-
-
-class Facets(NamedTuple):
-    """By field: (value, tasks with it), most first."""
-
-    values: dict[str, list[tuple[str, int]]]
-    whole: bool  # False: only the newest were looked at
+_MOST_REFUSED = 32  # tasks that are looked for one by one in a batch that is refused
+_MOST_IDLE = 4  # connections of readers
+_ASKED = 64  # tasks at a time
+_FAULT = (
+    "The history cannot be written: a fault of Celeryscope. The log says more; please report it."
+)
 
 
 class Write(NamedTuple):
     event: Event
     wait: float | None  # seconds, of a start
+    size: int  # bytes of its texts
 
 
-class History:
+class History(Relating):
     """What became of every task. `open` makes one; `close` writes what waits."""
 
     def __init__(
         self,
-        path: Path,
+        place: Place,
         *,
         judge: Judge,
         number: Number,
         mask: Callable[[str], str] | None,
         max_text_chars: int,
+        keep_arguments: bool,
         commit_seconds: float,
     ) -> None:
-        self.path = path
+        super().__init__(number=number)
+        self.place = place
         self.written = 0  # events
         self.dropped = 0  # events that there was no room for while we could not write
-        self.refused = 0  # tasks, or events of a batch, that could not be written: a fault of ours
-        self.trouble: str | None = None  # why we cannot write, as a sentence
+        self.refused = 0  # events that could not be written: a fault of ours
+        self.trouble: str | None = None  # why we cannot write and what to do, in sentences
+        self.trouble_since: float | None = None  # epoch seconds
+        self._errors: tuple[type[Exception], ...] = (*place.errors, NotPossible, Unavailable)
+        self._final: NotPossible | None = None  # why it can never be opened
         self._judge = judge
-        self._number = number
         self._mask = mask
         self._chars = max_text_chars
+        self._keep_arguments = keep_arguments
         self._commit_seconds = commit_seconds
         self._lock = threading.Lock()
+        self._writing = threading.Lock()  # a transaction that writes
         self._waiting: deque[Write] = deque()
+        self._waiting_bytes = 0
         self._wake = threading.Event()
+        self._tried = threading.Event()  # to open it, for the first time
         self._closing = False
         self._done = threading.Condition()
         self._asked = self._answered = 0
-        self._words = _Words()
-        self._blocks: list[blocks.Block] = []
-        self._readers: list[sqlite3.Connection] = []
-        self._db = self._connect(_WRITER_CACHE_KIB)
+        self._db: Connection | None = None  # the writer's; None: not open
+        self._age = 0  # how often it was opened
+        self._readers: list[tuple[int, Connection]] = []  # idle ones, with their age
+        self._to_seal = True  # there may be enough for a block
         self._writer = threading.Thread(target=self._run, name="history", daemon=True)
 
     @classmethod
     def open(
         cls,
-        path: Path,
+        where: Path | str,
         *,
         judge: Judge,
         number: Number,
         mask: Callable[[str], str] | None = None,
         max_text_chars: int = 4096,
+        keep_arguments: bool = True,
         commit_seconds: float = COMMIT_SECONDS,
     ) -> History:
-        """Open the file, or make it, and bring it to the newest layout.
+        """Open a history, or make it, and bring it to the newest layout.
 
-        `judge` and `number` say how a task with several runs stands (`cluster.runs`). Raises
-        NotPossible with a sentence where the file cannot be used.
+        `where` is a file, or the URL of a PostgreSQL database. `judge` and `number` say how a task
+        with several runs stands (`cluster.runs`). With `keep_arguments` False arguments and
+        results of tasks are never written.
+
+        Raises NotPossible with a sentence for what can never be used: a newer layout, no history,
+        a damaged file. Where it cannot be used just now, `trouble` says why, and it is tried
+        again.
         """
-        try:
-            if not path.exists():
-                path.touch(mode=0o600)
-            history = cls(
-                path,
-                judge=judge,
-                number=number,
-                mask=mask,
-                max_text_chars=max_text_chars,
-                commit_seconds=commit_seconds,
-            )
-        except (sqlite3.Error, OSError) as error:
-            raise NotPossible(
-                f"The history in {path} cannot be opened: {error}.",
-                hint="Check that the file is a history, that we may write it, and the disk.",
-            ) from error
+        history = cls(
+            place_of(where),
+            judge=judge,
+            number=number,
+            mask=mask,
+            max_text_chars=max_text_chars,
+            keep_arguments=keep_arguments,
+            commit_seconds=commit_seconds,
+        )
         history._writer.start()
+        if not history._tried.wait(_FIRST_TRY_SECONDS):
+            history._is_in_trouble(Trouble(f"{history.place.name} is not open yet."))
+        if history._final is not None:
+            history.close()
+            raise history._final
         return history
 
     def close(self) -> None:
-        """Write what waits, and let go of the file."""
+        """Write what waits, and let go of the database."""
         self._closing = True
         self._wake.set()
         self._writer.join()
         with self._lock:
-            for db in [*self._readers, self._db]:
-                db.close()
-            self._readers.clear()
+            idle, self._readers = self._readers, []
+        for _, db in idle:
+            db.close()
+        if self._db is not None:
+            self._db.close()
+
+    @property
+    def waiting(self) -> int:
+        """Events that are not written yet."""
+        return len(self._waiting)
+
+    def size_bytes(self) -> int:
+        """Give what the history takes of the disk. Raises Unavailable."""
+        with self.reading() as db:
+            return self.place.size_bytes(db)
 
     # ------------------------------------------------------------------ writing
 
     def write(self, changes: Iterable[Change]) -> None:
         """Take note of applied events; they are on disk a moment later. Never blocks."""
-        new = [
-            Write(event, task.wait if event.type == "task-started" else None)
-            for event, task, _ in changes
-            if task is not None
-        ]
+        new = []
+        size = 0
+        for event, task, _ in changes:
+            if task is None:
+                continue
+            if not self._keep_arguments:
+                event = event.without_arguments()
+            texts = _size_of(event)
+            size += texts
+            new.append(Write(event, task.wait if event.type == "task-started" else None, texts))
         with self._lock:
             self._waiting.extend(new)
-            while len(self._waiting) > _MOST_WAITING:
-                self._waiting.popleft()
-                self.dropped += 1
+            self._waiting_bytes += size
+            self._bound()
+
+    def _bound(self) -> None:
+        """Drop the oldest of what waits where it is too much; under the lock."""
+        waiting = self._waiting
+        while waiting and (len(waiting) > MOST_WAITING or self._waiting_bytes > MOST_WAITING_BYTES):
+            self._waiting_bytes -= waiting.popleft().size
+            self.dropped += 1
+
+    def merge(self, tasks: Iterable[tuple[str, Record]]) -> int:
+        """Join what else is known of tasks to what is written, at once and in one transaction.
+
+        Give no more than a few hundred. Texts are taken as they are: see `cut`. Returns how many
+        tasks stand otherwise now. Raises Unavailable where the database cannot be written.
+        """
+        joined: dict[str, Record] = {}
+        for uuid, one in tasks:
+            joined.setdefault(uuid, Record()).join(uuid, one)
+        with self.writing() as db:
+            return _Batch(self, db).write(list(joined.items()))
+
+    def cut(self, text: str, most_chars: int) -> str:
+        """Mask a text and cut it, as those of events are."""
+        return kept(_writable(text), most_chars, self._mask)
+
+    @property
+    def max_text_chars(self) -> int:
+        return self._chars
+
+    @property
+    def keep_arguments(self) -> bool:
+        return self._keep_arguments
 
     def flush(self, timeout_seconds: float = 60.0) -> None:
         """Wait until what was noted before is on disk. Raises Unavailable if it takes too long."""
@@ -189,11 +228,44 @@ class History:
             self._wake.set()
             if not self._done.wait_for(lambda: self._answered >= mine, timeout_seconds):
                 raise Unavailable(
-                    f"The history is not written yet: {self.trouble or 'the disk is slow'}."
+                    f"The history is not written yet: {self.trouble or 'the disk is slow'}"
                 )
 
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Database]:
+        """Lend a connection in a writing transaction, from any thread; committed at the end.
+
+        One such transaction at a time, and nothing is written meanwhile: be quick (50 ms). New
+        words come from `words.number(db, …)`. An exception undoes all. Raises Unavailable where
+        the database cannot be written: try again later.
+        """
+        try:
+            with self._transaction() as db:
+                self.words.read(db)
+                yield db
+                self._to_seal = True
+        except self.place.errors as error:
+            raise Unavailable(_sentences(self.place.tell(error))) from error
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        """Lend the writer's connection, in the only transaction that writes."""
+        with self._writing:
+            db = self._db
+            if db is None:
+                raise Unavailable(self.trouble or f"{self.place.name} is not open.")
+            db.begin(writing=True)
+            try:
+                yield db
+                db.commit()
+            except BaseException:
+                db.rollback()
+                self.words.settle(committed=False)
+                raise
+            self.words.settle(committed=True)
+
     def _run(self) -> None:
-        pause = self._commit_seconds
+        pause = 0.0
         while True:
             self._wake.wait(pause)
             with self._done:
@@ -202,350 +274,323 @@ class History:
             closing = self._closing
             with self._lock:
                 batch, self._waiting = self._waiting, deque()
+                self._waiting_bytes = 0
             try:
+                self._open()
                 self._commit(batch)
-            except sqlite3.Error as error:
-                with self._lock:
-                    self._waiting.extendleft(reversed(batch))
+            except self._errors as error:
+                self._put_back(batch)
                 pause = min(max(2 * pause, 0.1), _MOST_RETRY_SECONDS)
-                if self.trouble != str(error):
-                    logger.warning("the history cannot be written: %s", error)
-                self.trouble = str(error)
+                trouble = self._told(error)
+                self._is_in_trouble(trouble)
+                if trouble.stale:
+                    self._let_go()
             except Exception:
                 # The writer must outlive every batch: count it, say it, go on.
-                self.refused += len(batch)
-                logger.exception("a batch could not be written to the history")
+                if self._db is None:
+                    self._put_back(batch)
+                else:
+                    self.refused += len(batch)
+                pause = min(max(2 * pause, 0.1), _MOST_RETRY_SECONDS)
+                if self.trouble != _FAULT:
+                    logger.exception("a batch could not be written to the history")
+                self._is_in_trouble(Trouble(_FAULT))
             else:
-                pause, self.trouble = self._commit_seconds, None
+                pause = self._commit_seconds
+                self._is_well()
                 with self._done:
                     self._answered = asked
                     self._done.notify_all()
+            self._tried.set()
             if closing and (not self._waiting or self.trouble):
                 self.dropped += len(self._waiting)
                 return
 
-    def _commit(self, batch: Sequence[Write]) -> None:
+    def _let_go(self) -> None:
+        with self._writing:
+            if self._db is not None:
+                self._db.close()
+            self._db = None
+
+    def _put_back(self, batch: deque[Write]) -> None:
+        with self._lock:
+            batch.extend(self._waiting)
+            self._waiting = batch
+            self._waiting_bytes = sum([one.size for one in batch])
+            self._bound()
+
+    def _told(self, error: BaseException) -> Trouble:
+        if isinstance(error, NotPossible):
+            if not self._tried.is_set():
+                self._final = error
+            return Trouble(str(error), error.hint)
+        if isinstance(error, Unavailable):
+            return Trouble(str(error), error.hint)
+        trouble = self.place.tell(error)
+        if trouble.final and not self._tried.is_set():
+            self._final = NotPossible(trouble.sentence, hint=trouble.hint)
+        return trouble
+
+    def _is_in_trouble(self, trouble: Trouble) -> None:
+        if self.trouble is None:
+            self.trouble_since = time.time()
+        sentences = _sentences(trouble)
+        if self.trouble != sentences:
+            logger.warning("the history cannot be written: %s", sentences)
+        self.trouble = sentences
+
+    def _is_well(self) -> None:
+        if self.trouble is not None:
+            logger.warning("the history is written again: %s", self.place.name)
+        self.trouble = self.trouble_since = None
+
+    def _open(self) -> None:
+        """See that there is a connection to what is there now, in the newest layout."""
+        db = self._db
+        if db is not None and not db.gone:
+            return
+        with self._writing:
+            self._db = None
+            if db is not None:
+                logger.warning("the history is opened anew: %s", self.place.name)
+                db.close()
+            db = self.place.connect(writer=True)
+            try:
+                migrate(db, self.place)
+            except BaseException:
+                db.close()
+                raise
+            with self._lock:
+                idle, self._readers = self._readers, []
+                self._age += 1
+            for _, reader in idle:
+                reader.close()
+            # It may be another database than before.
+            self.words, self._blocks = Words(), blocks.Known()
+            self._to_seal = True
+            self._db = db
+
+    def _commit(self, batch: deque[Write]) -> None:
+        """Write a batch, which is empty then; and seal what there is to seal."""
         if batch:
             by_task: dict[str, list[Write]] = {}
             for one in batch:
                 by_task.setdefault(one.event.uuid or "", []).append(one)
-            with self._transaction():
-                _Batch(self, self._db, self._words).write(by_task)
-            self.written += len(batch)
-        with self._transaction():
-            for _ in range(_MOST_SEALED):
-                if not blocks.seal(self._db):
-                    break
+            refused = self.refused
+            self._put(list(by_task.items()), 0)
+            self.written += len(batch) - (self.refused - refused)
+            batch.clear()
+            self._to_seal = True
+        if self._to_seal:
+            sealed = 0
+            with self._transaction() as db:
+                while sealed < _MOST_SEALED and blocks.seal(db):
+                    sealed += 1
+            self._to_seal = sealed == _MOST_SEALED
 
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
+    def _put(self, tasks: Sequence[tuple[str, list[Write]]], refused: int) -> int:
+        """Write some tasks; where that is refused, those of them that are not the fault.
+
+        Takes and gives how many tasks of the batch were refused.
+        """
         try:
-            yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            self._words.settle(committed=False)
-            raise
-        self._words.settle(committed=True)
+            with self._transaction() as db:
+                _Batch(self, db).write(tasks)
+        except Exception as error:
+            # What one task told must not keep others from being written.
+            if isinstance(error, self._errors) and not self._is_ours(error):
+                raise
+            if len(tasks) == 1 or refused >= _MOST_REFUSED:
+                self.refused += sum(len(writes) for _, writes in tasks)
+                logger.exception("tasks could not be written to the history")
+                return refused + len(tasks)
+            half = len(tasks) // 2
+            refused = self._put(tasks[:half], refused)
+            return self._put(tasks[half:], refused)
+        return refused
+
+    def _is_ours(self, error: Exception) -> bool:
+        return isinstance(error, self.place.errors) and self.place.tell(error).ours
 
     # ------------------------------------------------------------------ reading
 
-    def task(self, uuid: str) -> Task | None:
-        """Give a task, with all that is known of it."""
-        with self._reading() as db:
-            found = db.execute(queries()["task"], (rows.id_key(uuid),)).fetchone()
-            if found is None:
-                return None
-            row = Row(*found)
-            task = rows.to_task(row, self._words.text, traceback=_traceback(db, row))
-            if row.flags & rows.LIFE:
-                rows.tell_times(task, list(_life(db, row).told.values()))
-            return task
-
-    def attempts(self, uuid: str) -> list[Attempt]:
-        """Give a task's runs in the order they began; none if it never came to a worker."""
-        with self._reading() as db:
-            found = db.execute(queries()["task"], (rows.id_key(uuid),)).fetchone()
-            if found is None:
-                return []
-            row = Row(*found)
-            if row.flags & rows.LIFE:
-                return record.attempts(_life(db, row), self._number)
-            one = rows.to_record(row, self._words.text, _traceback(db, row))
-            return record.attempts(one, self._number)
-
-    def search(
-        self,
-        query: Query,
-        *,
-        now: float,
-        sort: Sort = "newest",
-        before: Cursor | None = None,
-        after: Cursor | None = None,
-        limit: int = 50,
-        most_seconds: float = 5.0,
-    ) -> Page:
-        """Give a page of the tasks that match at `now` (epoch seconds).
-
-        The page begins behind `after`, or ends in front of `before`, in the order of `sort`; at
-        most one of them is given. After `most_seconds` it has what was found so far.
-        """
-        backwards = before is not None
-        newest_first = (sort == "newest") != backwards
-        with self._reading() as db:
-            seqs, more, whole = self._find(
-                db, query, now, newest_first, before or after, limit, most_seconds
-            )
-            named = queries()
-            found = [Row(*db.execute(named["task_at"], (seq,)).fetchone()) for seq in seqs]
-            if backwards:
-                found.reverse()
-            tasks = [rows.to_task(row, self._words.text) for row in found]
-        first = Cursor(found[0].at, tasks[0].uuid) if found else None
-        last = Cursor(found[-1].at, tasks[-1].uuid) if found else None
-        return Page(tasks, first, last, more, whole)
-
-    def count(
-        self, query: Query, *, now: float, most: int = 10_000, most_seconds: float = 1.0
-    ) -> Count:
-        """Count the tasks that match, up to `most` of them or as long as there is time."""
-        with self._reading() as db:
-            condition = asking.compile(query, now, self._words.by_kind)
-            sql = queries()["count"].replace("{where}", condition.sql)
-            _arm(db, condition)
-            total, until = 0, time.monotonic() + most_seconds
-            for first, last in self._spans(db, condition, newest_first=True):
-                total += db.execute(sql, (first, last, *condition.parameters)).fetchone()[0]
-                if total >= most or time.monotonic() > until:
-                    return Count(min(total, most), False)
-            return Count(total, True)
-
-    def facets(
-        self, query: Query, *, now: float, most: int = 100_000, most_seconds: float = 1.0
-    ) -> Facets:
-        """Count by value the tasks that match, for each field as if the query left it free.
-
-        Of each field the newest tasks are counted, `most` of them or as long as there is time.
-        """
-        parts = language.split(query)
-        values: dict[str, list[tuple[str, int]]] = {}
-        whole = True
-        with self._reading() as db:
-            for field in FACETS:
-                rest = language.all_of(part for key, part in parts.items() if key != field)
-                counts: Counter[int] = Counter()
-                whole &= self._facet(db, field, rest, now, counts, most, most_seconds / 4)
-                known = [
-                    (text, count)
-                    for number, count in counts.items()
-                    if (text := self._words.text(number)) is not None
-                ]
-                values[field] = heapq.nsmallest(
-                    MOST_VALUES, known, key=lambda pair: (-pair[1], pair[0])
-                )
-        return Facets(values, whole)
-
-    def names(self) -> list[str]:
-        """Give the names of tasks that were ever seen."""
-        with self._reading() as db:
-            return [name for (name,) in db.execute(queries()["names"])]
-
-    def _facet(
-        self,
-        db: sqlite3.Connection,
-        field: str,
-        query: Query,
-        now: float,
-        counts: Counter[int],
-        most: int,
-        most_seconds: float,
-    ) -> bool:
-        condition = asking.compile(query, now, self._words.by_kind)
-        sql = queries()["facet"].replace("{where}", condition.sql).replace("{column}", field)
-        _arm(db, condition)
-        until = time.monotonic() + most_seconds
-        for first, last in self._spans(db, condition, newest_first=True):
-            counts.update(dict(db.execute(sql, (first, last, *condition.parameters))))
-            if counts.total() >= most or time.monotonic() > until:
-                return False
-        return True
-
-    def _spans(
-        self, db: sqlite3.Connection, condition: asking.Condition, *, newest_first: bool
-    ) -> Iterator[tuple[int, int]]:
-        """Give the ranges of `seq` that may have what is wanted."""
-        for block in self._candidates(db, condition, newest_first):
-            yield (block.first, block.last)
-
-    def _candidates(
-        self, db: sqlite3.Connection, condition: asking.Condition, newest_first: bool
-    ) -> Iterator[blocks.Block]:
-        known = self._blocks_of(db)
-        unsealed = known[-1].last + 1 if known else 0
-        yield blocks.Block(-1, unsealed, _END, -_END, _END, None, None, None, None, 0, 0)
-        asker = blocks.Asker(db, condition.need, known)
-        if newest_first:
-            ordered = sorted(known, key=lambda block: block.newest, reverse=True)
-        else:
-            ordered = sorted(known, key=lambda block: block.oldest)
-        for block in ordered:
-            if asker.may_have(block):
-                yield block
-
-    def _find(
-        self,
-        db: sqlite3.Connection,
-        query: Query,
-        now: float,
-        newest_first: bool,
-        cursor: Cursor | None,
-        limit: int,
-        most_seconds: float,
-    ) -> tuple[list[int], bool, bool]:
-        condition = asking.compile(query, now, self._words.by_kind)
-        where, parameters = condition.sql, list(condition.parameters)
-        if cursor is not None:
-            where += " AND (t.at, t.uuid) {} (?, ?)".format("<" if newest_first else ">")
-            parameters += [cursor.at, rows.id_key(cursor.uuid)]
-            zone = (
-                asking.Zone("at", -_END, cursor.at)
-                if newest_first
-                else asking.Zone("at", cursor.at, _END)
-            )
-            condition = condition._replace(need=asking.All((zone, condition.need)))
-        sql = queries()["find"].replace("{where}", where)
-        sql = sql.replace("{order}", "DESC" if newest_first else "ASC")
-        _arm(db, condition)
-        best: list[tuple[int, bool, bytes | str, int]] = []
-        until = time.monotonic() + most_seconds
-        whole = True
-        for block in self._candidates(db, condition, newest_first):
-            if len(best) > limit:
-                edge = best[limit][0]
-                if block.id >= 0 and (block.newest < edge if newest_first else block.oldest > edge):
-                    break
-            if time.monotonic() > until:
-                whole = False
-                break
-            span = (block.first, block.last, *parameters, limit + 1)
-            found = db.execute(sql, span).fetchall()
-            if found:
-                best += [(at, isinstance(uuid, bytes), uuid, seq) for at, uuid, seq in found]
-                best.sort(key=_place, reverse=newest_first)
-                del best[limit + 1 :]
-        return [seq for *_, seq in best[:limit]], len(best) > limit or not whole, whole
-
-    def _blocks_of(self, db: sqlite3.Connection) -> list[blocks.Block]:
-        """Give the blocks that this reader's snapshot has."""
-        number, _ = db.execute(queries()["sealed"]).fetchone()
-        count = number + 1
-        with self._lock:
-            if len(self._blocks) < count:
-                new = db.execute(queries()["blocks"], (len(self._blocks),))
-                self._blocks += [blocks.Block(*one) for one in new]
-            return self._blocks[:count]
-
     @contextlib.contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        """Lend a connection that sees one state of the database."""
-        with self._lock:
-            db = self._readers.pop() if self._readers else None
-        if db is None:
-            db = self._connect(_READER_CACHE_KIB)
-            db.execute("PRAGMA query_only = 1")
+    def reading(self) -> Iterator[Connection]:
+        """Lend a connection that sees one state of the database. Raises Unavailable."""
+        age = self._age
+        if age == 0:
+            raise Unavailable(self.trouble or f"{self.place.name} is not open.")
         try:
-            db.execute("BEGIN")
-            self._words.read(db)
-            yield db
-        except sqlite3.Error as error:
-            raise Unavailable(f"The history in {self.path} cannot be read: {error}.") from error
-        finally:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
+            db = self._reader(age)
+            try:
+                yield db
+            finally:
+                db.rollback()
+                self._give_back(age, db)
+        except self.place.errors as error:
+            trouble = self.place.tell(error)
+            raise Unavailable(trouble.sentence, hint=trouble.hint) from error
+
+    def _reader(self, age: int) -> Connection:
+        """Give a connection in a transaction; one that lay idle may be lost by now."""
+        while True:
             with self._lock:
-                self._readers.append(db)
+                known, db = self._readers.pop() if self._readers else (0, None)
+            is_idle = db is not None
+            if db is None:
+                db = self.place.connect(writer=False)
+            elif known != age or db.gone:
+                db.close()
+                continue
+            try:
+                db.begin(writing=False)
+                self.words.read(db)
+            except self.place.errors:
+                db.close()
+                if not is_idle:
+                    raise
+            else:
+                return db
 
-    def _connect(self, cache_kib: int) -> sqlite3.Connection:
-        db = sqlite3.connect(
-            self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False,
-            cached_statements=256,
-        )  # fmt: skip
-        try:
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = NORMAL")
-            db.execute("PRAGMA wal_autocheckpoint = 4000")
-            db.execute(f"PRAGMA cache_size = -{cache_kib}")
-            db.create_function("unpacked", 1, rows.unpack, deterministic=True)
-            migrate(db, where=str(self.path))
-        except BaseException:
-            db.close()
-            raise
-        return db
+    def _give_back(self, age: int, db: Connection) -> None:
+        with self._lock:
+            if age == self._age and len(self._readers) < _MOST_IDLE and not db.gone:
+                self._readers.append((age, db))
+                return
+        db.close()
 
 
-def _place(one: tuple[int, bool, bytes | str, int]) -> tuple[int, bool, bytes | str]:
-    return one[:3]
+def place_of(where: Path | str) -> Place:
+    """Say where a history is. Raises NotPossible for a URL that is none, or without psycopg."""
+    if isinstance(where, str) and where.startswith(("postgresql://", "postgres://")):
+        return PostgresPlace(where)
+    return SqlitePlace(Path(where))
+
+
+def _sentences(trouble: Trouble) -> str:
+    return f"{trouble.sentence} {trouble.hint}".strip()
+
+
+def _size_of(event: Event) -> int:
+    """Give about how much memory an event's texts take."""
+    size = 0
+    for text in (event.args, event.kwargs, event.result, event.exception, event.traceback):
+        if text is not None:
+            size += text.__sizeof__()
+    return size
+
+
+def _clean(event: Event) -> Event:
+    """Give an event that every database takes: NUL and lone surrogates are replaced."""
+    if event.type == "task-started":
+        told = event.hostname  # all that is taken of it
+    else:
+        told = (
+            f"{event.hostname}{event.type}{event.name}{event.args}{event.kwargs}{event.result}"
+            f"{event.exception}{event.traceback}{event.queue}{event.exchange}{event.routing_key}"
+            f"{event.eta}{event.expires}{event.signum}"
+        )
+    if "\0" not in told and (told.isascii() or _is_encodable(told)):
+        return event
+    texts = {
+        name: _writable(value)
+        for name, value in structs.asdict(event).items()
+        if isinstance(value, str) and name not in ("uuid", "root_id", "parent_id")
+    }
+    return structs.replace(event, **texts)
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _writable(text: str) -> str:
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
 
 class _Batch:
     """One transaction's worth of tasks."""
 
-    def __init__(self, history: History, db: sqlite3.Connection, words: _Words) -> None:
+    def __init__(self, history: History, db: Database) -> None:
         self._history = history
         self._db = db
-        self._words = words
-        words.read(db)
+        self._words = history.words
+        self._words.read(db)
+        self._tally = Tally(db, self._words)
         named = queries()
         _, sealed = db.execute(named["sealed"]).fetchone()
         (last,) = db.execute(named["last_seq"]).fetchone()
         self._sealed = sealed
         self._next = max(last or 0, self._sealed) + 1
+        self._tasks: list[Row] = []
+        self._old: list[tuple[int]] = []  # whose traceback, life and attempts are made anew
+        self._tracebacks: list[tuple[int, bytes]] = []
+        self._lives: list[tuple[int, bytes]] = []
+        self._attempts: list[tuple[object, ...]] = []
 
-    def write(self, by_task: dict[str, list[Write]]) -> None:
-        put: list[Row] = []
-        for uuid, writes in by_task.items():
-            try:
-                put.append(self._task(rows.id_key(uuid), writes))
-            except (ValueError, TypeError, OverflowError):
-                self._history.refused += 1
-                logger.exception("a task could not be written to the history")
-        self._db.executemany(queries()["put_task"], put)
+    def write(self, tasks: Sequence[tuple[str, list[Write] | Record]]) -> int:
+        """Add what is new of each task; gives how many rows that makes or changes."""
+        for start in range(0, len(tasks), _ASKED):
+            some = [(rows.id_key(uuid), new) for uuid, new in tasks[start : start + _ASKED]]
+            known = self._known([uuid for uuid, _ in some])
+            for uuid, new in some:
+                self._task(uuid, new, known.get(uuid))
+        db, named = self._db, queries()
+        for name in ("drop_traceback", "drop_life", "drop_attempts"):
+            db.executemany(named[name], self._old)
+        db.executemany(named["put_task"], self._tasks)
+        db.executemany(named["put_traceback"], self._tracebacks)
+        db.executemany(named["put_life"], self._lives)
+        db.executemany(named["put_attempt"], self._attempts)
+        self._tally.put()
+        return len(self._tasks)
 
-    def _task(self, uuid: bytes | str, writes: list[Write]) -> Row:
-        db, named, history = self._db, queries(), self._history
-        found = db.execute(named["task"], (uuid,)).fetchone()
-        if found is None:
-            one, seq, old = Record(), self._next, None
+    def _known(self, uuids: list[bytes]) -> dict[bytes, Row]:
+        """Give the rows that there are."""
+        asked = (*uuids, *[None] * (_ASKED - len(uuids)))
+        return {row[1]: Row(*row) for row in self._db.execute(queries()["tasks"], asked)}
+
+    def _task(self, uuid: bytes, new: list[Write] | Record, old: Row | None) -> None:
+        db, history = self._db, self._history
+        if old is None:
+            one, seq = Record(), self._next
         else:
-            old = Row(*found)
             seq = old.seq if old.seq > self._sealed else self._next
             if old.flags & rows.LIFE:
-                one = _life(db, old)
+                one = read_life(db, old)
             else:
-                one = rows.to_record(old, self._words.text, _traceback(db, old))
-        for event, wait in writes:
-            record.take(one, event, wait, self._cut, history._chars)
+                one = rows.to_record(old, self._words.text, read_traceback(db, old))
+        before = tally.retried(one)
+        if isinstance(new, Record):
+            known = record.dump(one)
+            one.join(id_text(uuid), new)
+            if old is not None and record.dump(one) == known:
+                return
+        else:
+            for event, wait, _ in new:
+                record.take(one, _clean(event), wait, self._cut, history._chars)
         standing = record.stand(one, history._judge)
         row = rows.to_row(seq, uuid, one, standing, self._number)
+        traceback = None if standing.end is None else standing.end.traceback
+        self._tally.change(old, row, traceback, before, tally.retried(one))
         if old is not None and old.flags & (rows.LIFE | rows.TRACEBACK):
-            for name in ("drop_traceback", "drop_life", "drop_attempts"):
-                db.execute(named[name], (old.seq,))
-        if standing.end is not None and standing.end.traceback is not None:
-            db.execute(named["put_traceback"], (seq, rows.pack(standing.end.traceback)))
+            self._old.append((old.seq,))
+        if traceback is not None:
+            self._tracebacks.append((seq, rows.pack(traceback)))
         if not standing.simple:
             self._put_life(seq, one)
         if seq == self._next:
             self._next += 1
-        return row
+        self._tasks.append(row)
 
     def _put_life(self, seq: int, one: Record) -> None:
-        db, named = self._db, queries()
-        db.execute(named["put_life"], (seq, zlib.compress(record.dump(one), 6)))
+        self._lives.append((seq, zlib.compress(record.dump(one), 6)))
         for number, run in enumerate(record.attempts(one, self._history._number)):
-            db.execute(
-                named["put_attempt"],
+            self._attempts.append(
                 (seq, number, run.retries, self._number("worker", run.worker),
                  self._number("state", run.state), run.received, run.started, run.ended,
                  run.runtime, run.wait, run.exception),
@@ -555,74 +600,4 @@ class _Batch:
         return None if text is None else self._words.number(self._db, kind, text)
 
     def _cut(self, text: str, chars: int) -> str:
-        mask = self._history._mask
-        if mask is not None:
-            text = mask(text)
-        return text if len(text) <= chars else text[:chars] + "…"
-
-
-class _Words:
-    """The words that are in the database, as far as they were read. Shared by all threads."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._last = 0
-        self._texts: dict[int, str] = {}
-        self._numbers: dict[tuple[str, str], int] = {}
-        self._uncommitted: list[tuple[str, str]] = []
-        self.by_kind: dict[str, dict[int, str]] = {}
-
-    def settle(self, *, committed: bool) -> None:
-        """Keep the words that the writer's transaction added, or let go of them."""
-        with self._lock:
-            if not committed:
-                for word in self._uncommitted:
-                    self._texts.pop(self._numbers.pop(word), None)
-            self._uncommitted.clear()
-
-    def read(self, db: sqlite3.Connection) -> None:
-        """Read what is new."""
-        with self._lock:
-            for number, kind, text in db.execute(queries()["words"], (self._last,)):
-                self._add(number, kind, text)
-
-    def text(self, number: int | None) -> str | None:
-        return None if number is None else self._texts.get(number)
-
-    def number(self, db: sqlite3.Connection, kind: str, text: str) -> int:
-        """Give a word's number; for the writer, inside its transaction."""
-        number = self._numbers.get((kind, text))
-        if number is None:
-            named = queries()
-            db.execute(named["add_word"], (kind, text))
-            (number,) = db.execute(named["word"], (kind, text)).fetchone()
-            assert number is not None
-            with self._lock:
-                self._numbers[kind, text] = number
-                self._texts[number] = text
-                self._uncommitted.append((kind, text))
-        return number
-
-    def _add(self, number: int, kind: str, text: str) -> None:
-        self._last = number
-        self._texts[number] = text
-        self._numbers[kind, text] = number
-        self.by_kind.setdefault(kind, {})[number] = text
-
-
-def _arm(db: sqlite3.Connection, condition: asking.Condition) -> None:
-    """Give the connection the tests of a condition."""
-    for number, test in enumerate(condition.tests):
-        db.create_function(f"passes{number}", -1, test)
-
-
-def _traceback(db: sqlite3.Connection, row: Row) -> str | None:
-    if not row.flags & rows.TRACEBACK:
-        return None
-    found = db.execute(queries()["traceback"], (row.seq,)).fetchone()
-    return None if found is None else rows.unpack(found[0])
-
-
-def _life(db: sqlite3.Connection, row: Row) -> Record:
-    (told,) = db.execute(queries()["life"], (row.seq,)).fetchone()
-    return record.load(zlib.decompress(told))
+        return kept(text, chars, self._history._mask)

@@ -18,6 +18,7 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any, Protocol
 
+from celeryscope.errors import Unavailable
 from celeryscope.metrics.catalog import OTHER, Limits
 from celeryscope.metrics.exposition import Row
 from celeryscope.metrics.recorder import Recorder, host_of
@@ -29,6 +30,8 @@ from celeryscope.model.worker import Worker
 Rows = dict[str, Sequence[Row]]
 _LIMITS = Limits()
 _MOST_STATES = 50
+_LOOK_SECONDS = 60.0  # into the history's database
+_FIRST_LOOKS_SECONDS = 5.0  # as long as nothing is there
 
 
 class Collector(Protocol):
@@ -101,6 +104,32 @@ class QueueDepthView(Protocol):
     def consumers(self) -> int | None: ...
     @property
     def unacknowledged(self) -> int | None: ...
+
+
+class ExtentView(Protocol):
+    """How much there is in the history."""
+
+    @property
+    def tasks(self) -> int: ...
+    @property
+    def oldest(self) -> float | None: ...
+
+
+class HistoryView(Protocol):
+    """What we read of `history.store.History`. The last two ask its database."""
+
+    @property
+    def written(self) -> int: ...
+    @property
+    def waiting(self) -> int: ...
+    @property
+    def dropped(self) -> int: ...
+    @property
+    def refused(self) -> int: ...
+    @property
+    def trouble(self) -> str | None: ...
+    def extent(self) -> ExtentView: ...
+    def size_bytes(self) -> int: ...
 
 
 class InspectionView(Protocol):
@@ -437,6 +466,52 @@ class IngestCollector:
                 ((label,), count) for label, count in self._recorder.overflow().items()
             ],
         }
+
+
+class HistoryCollector:
+    """What the history says of itself. A scrape never waits for its database."""
+
+    def __init__(self, history: HistoryView, *, removed: Callable[[], int]):
+        """`removed` counts the tasks that retention took out."""
+        self._history = history
+        self._removed = removed
+        self._looking = threading.Lock()
+        self._looked: float | None = None
+        self._pause = _FIRST_LOOKS_SECONDS
+        self._found: Rows = {}
+
+    def collect(self, now: float) -> Rows:
+        if self._looked is None or abs(now - self._looked) >= self._pause:
+            self._looked = now
+            threading.Thread(target=self._look, name="history figures", daemon=True).start()
+        history = self._history
+        return {
+            "celeryscope_history_events_written_total": [((), history.written)],
+            "celeryscope_history_events_waiting": [((), history.waiting)],
+            "celeryscope_history_events_dropped_total": [((), history.dropped)],
+            "celeryscope_history_events_refused_total": [((), history.refused)],
+            "celeryscope_history_tasks_removed_total": [((), self._removed())],
+            "celeryscope_history_trouble": [((), 0 if history.trouble is None else 1)],
+            **self._found,
+        }
+
+    def _look(self) -> None:
+        if not self._looking.acquire(blocking=False):
+            return  # the database takes its time
+        try:
+            extent = self._history.extent()
+            self._found = {
+                "celeryscope_history_size_bytes": [((), self._history.size_bytes())],
+                "celeryscope_history_tasks": [((), extent.tasks)],
+                "celeryscope_history_oldest_task_timestamp_seconds": [
+                    ((), at) for at in [extent.oldest] if at is not None
+                ],
+            }
+            self._pause = _LOOK_SECONDS if extent.tasks else _FIRST_LOOKS_SECONDS
+        except Unavailable:
+            self._found, self._pause = {}, _FIRST_LOOKS_SECONDS
+        finally:
+            self._looking.release()
 
 
 class BuildCollector:

@@ -6,6 +6,8 @@ Guide", event reference). Times are seconds since the Unix epoch by the *sender'
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 
@@ -47,3 +49,22 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     sw_ident: str | None = None
     sw_ver: str | None = None
     sw_sys: str | None = None
+
+    def without_arguments(self) -> Event:
+        """Give the same without what the task was called with and what it gave back."""
+        if self.args is None and self.kwargs is None and self.result is None:
+            return self
+        return msgspec.structs.replace(self, args=None, kwargs=None, result=None)
+
+
+class Found(Event, frozen=True, gc=False):
+    """What we found out of a task ourselves, told as an event. Nothing on the wire makes one.
+
+    `fetched`: how it ended, out of the result backend. `lost`: that it has no end, since the
+    worker that ran it is gone; `exception` is why, as a sentence.
+    """
+
+    how: Literal["fetched", "lost"] = "fetched"
+    of_start: float | None = (
+        None  # of `lost`: when the run began that is lost, by its worker's clock
+    )

@@ -40,7 +40,7 @@ DEEPEST = 5  # groups within each other
 
 MatchKey = Literal[
     "state", "name", "worker", "queue", "client", "uuid", "root", "parent",
-    "args", "kwargs", "result", "exception",
+    "args", "kwargs", "result", "exception", "fingerprint",
 ]  # fmt: skip
 CompareKey = Literal["runtime", "wait", "retries"]
 TimeKey = Literal["since", "until"]
@@ -186,6 +186,7 @@ KEYS: dict[str, str] = {
     "kwargs": "kwargs:user=7",
     "result": "result:paid",
     "exception": "exception:Timeout",
+    "fingerprint": "fingerprint:3f2a9c01b7de",
     "runtime": "runtime:>5s",
     "wait": "wait:>1m",
     "retries": "retries:>0",

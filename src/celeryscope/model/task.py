@@ -7,6 +7,7 @@ cost more than everything else in the fold); everyone else only reads.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import msgspec
 
@@ -18,9 +19,20 @@ SUCCESS = "SUCCESS"
 FAILURE = "FAILURE"
 REVOKED = "REVOKED"
 REJECTED = "REJECTED"
+#: Of a task that began, on a worker that is gone; no event of Celery's says so, but we do.
+LOST = "LOST"
 
 STATES = (PENDING, RECEIVED, STARTED, RETRY, SUCCESS, FAILURE, REVOKED, REJECTED)
 FINISHED = frozenset({SUCCESS, FAILURE, REVOKED, REJECTED})
+
+
+class Loss(NamedTuple):
+    """That a run of a task has no end, as we decided. Times: epoch seconds."""
+
+    at: float  # our clock, when that was decided
+    worker: str
+    started: float | None  # when the run began, by its worker's clock
+    why: str  # a sentence
 
 
 class Task(msgspec.Struct, gc=False):
@@ -69,6 +81,8 @@ class Task(msgspec.Struct, gc=False):
     custom: tuple[tuple[str, float], ...] = ()  # (custom state, time)
     # Task.replace runs another task under the id: since when, and the name before.
     renamed: tuple[float, str] | None = None
+    fetched: bool = False  # its end is from the result backend, no event told it
+    lost: Loss | None = None  # the last run that was taken for lost; it may have gone on since
 
     @property
     def finished(self) -> bool:

@@ -132,7 +132,7 @@ _CONSOLE = """\
 %{result_backend}\
 %{grafana_url}\
     ports: ["127.0.0.1:${PORT_CELERYSCOPE:-5555}:5555"]
-    # Users, tokens, sessions and the audit trail.
+    # The history of tasks, users, tokens, sessions and the audit trail.
     volumes: ["celeryscope-data:/var/lib/celeryscope"]
 %{extra_hosts}\
 %{depends_on}\

@@ -32,11 +32,17 @@ from celeryscope.web.api import (
     audit,
     console,
     control,
+    families,
     flower,
     flower_control,
+    gaps,
+    history,
+    insight,
     openapi,
     schedules,
+    searches,
 )
+from celeryscope.web.api.exports import FORMATS
 from celeryscope.web.api.ops import Ops
 from celeryscope.web.api.query import parse, parse_body
 from celeryscope.web.assets import Assets
@@ -59,12 +65,23 @@ OPERATIONS: Mapping[str, console.Operation[Any]] = {
     "/queues/{name:path}/messages": console.MESSAGES,
     "/tasks": console.TASKS,
     "/tasks/{uuid:path}": console.TASK,
+    "/history": history.HISTORY,
+    "/history/tasks": history.TASKS,
+    "/history/count": history.COUNT,
+    "/families/{uuid:path}": families.FAMILY,
+    "/started/{entry:path}": families.STARTED,
+    "/gaps": gaps.GAPS,
+    "/insight": insight.INSIGHT,
+    "/insight/names/{name:path}": insight.NAME,
+    "/insight/exceptions": insight.EXCEPTIONS,
+    "/insight/calendar": insight.CALENDAR,
     "/names": console.NAMES,
     "/ingest": console.INGEST,
     "/commands": control.COMMAND_LIST,
     "/actions": control.ACTIONS,
     "/actions/{id}": control.ACTION,
     "/schedules": console.Operation(schedules.schedules, console.NoQuery, control.ScheduleList),
+    "/searches": searches.SEARCHES,
     "/me": access.ME,
     "/sessions": access.SESSIONS,
     "/tokens": access.TOKENS,
@@ -77,6 +94,8 @@ CHANGES: Mapping[str, control.Change[Any]] = {
     "/actions/{id}/stop": control.STOP,
     "/selections": control.SELECT,
     "/queues/{name:path}/messages": control.LOOK,
+    "/searches": searches.SAVE,
+    "/searches/{id}/remove": searches.REMOVE,
     "/sessions/{id}/revoke": access.END_SESSION,
     "/tokens": access.MAKE_TOKEN,
     "/tokens/{id}/revoke": access.REVOKE_TOKEN,
@@ -129,6 +148,7 @@ def build(
         route(errors.CONSOLE + "/live", _live(hub)),
         route(errors.CONSOLE + "/openapi.json", _openapi(services.version, prefix)),
         route(errors.CONSOLE + "/audit/export", _audit_export(services)),
+        route(errors.CONSOLE + "/history/export", _history_export(services)),
         *(
             _console(guard, services, path, OPERATIONS.get(path), CHANGES.get(path))
             for path in dict.fromkeys([*OPERATIONS, *CHANGES])
@@ -159,7 +179,8 @@ def build(
 
 PAGES = (
     "/", "/workers/{hostname:path}", "/tasks", "/tasks/{uuid:path}", "/queues", "/schedules",
-    "/access", "/audit",
+    "/access", "/audit", "/families/{uuid:path}", "/insight", "/insight/{name:path}",
+    "/schedules/{entry:path}",
 )  # fmt: skip
 
 FLOWER_READS: Mapping[str, flower.Answer] = {
@@ -438,6 +459,29 @@ def _audit_export(services: Services) -> Endpoint:
         media_type, name = audit.EXPORTS[query.format]
         return StreamingResponse(
             audit.export(services.seen_by(actor_of(request)), query),
+            media_type=media_type,
+            headers={**_FRESH, "Content-Disposition": f'attachment; filename="{name}"'},
+        )
+
+    return endpoint
+
+
+def _history_export(services: Services) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        query = parse(history.HistoryExportQuery, request.query_params)
+        media_type, name = FORMATS[query.format]
+        pieces = history.export(services.seen_by(actor_of(request)), query)
+        first = await anext(pieces)  # what is wrong with the question has a status of its own
+
+        async def all_of_it() -> AsyncIterator[bytes]:
+            yield first
+            if request.method == "HEAD":
+                return
+            async for piece in pieces:
+                yield piece
+
+        return StreamingResponse(
+            all_of_it(),
             media_type=media_type,
             headers={**_FRESH, "Content-Disposition": f'attachment; filename="{name}"'},
         )

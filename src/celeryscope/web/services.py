@@ -22,10 +22,13 @@ from celeryscope.web.selections import Selections
 from celeryscope.web.shares import DeskShare, Shares
 from celeryscope.web.sources import (
     Desk,
+    Ends,
+    History,
     Inspector,
     Messages,
     Queues,
     Results,
+    Retention,
     Schedules,
     State,
 )
@@ -82,6 +85,9 @@ class Services(Vitals):
     desk: Desk
     results: Results
     schedules: Schedules
+    history: History | None = None  # None: nothing is kept
+    ends: Callable[[], Ends] | None = None  # how ends that no event told are looked for
+    retention: Retention | None = None  # None: all of it is kept
     door: Door = field(default_factory=Door)  # who comes in; by default it stands open
     outcomes: Outcomes = field(default_factory=Outcomes)
     turns: Turns = field(default_factory=Turns)
@@ -117,5 +123,6 @@ class Services(Vitals):
             results=share.results,
             schedules=share.schedules,
             figures=share.figures,
+            history=share.history,
             desk=DeskShare(self.desk, self.outcomes, actor),
         )

@@ -22,8 +22,14 @@ from celeryscope.cluster.heartbeats import Heartbeat
 from celeryscope.cluster.state import NameStats
 from celeryscope.control.results import Result
 from celeryscope.errors import NotFound
+from celeryscope.history.finding import Count, Extent, Facets
+from celeryscope.history.finding import Page as TaskPage
+from celeryscope.history.record import Attempt
+from celeryscope.history.relatives import Relatives
+from celeryscope.history.searches import Search
 from celeryscope.model.actor import Actor, Scope
 from celeryscope.model.message import Message, Page
+from celeryscope.model.query import Query
 from celeryscope.model.schedule import Entry, Schedule
 from celeryscope.model.task import Task
 from celeryscope.model.worker import Worker
@@ -33,13 +39,16 @@ from celeryscope.web.sources import (
     Action,
     DepthHistory,
     Desk,
+    History,
     Inspection,
     Inspector,
     Messages,
+    Place,
     QueueDepth,
     Queues,
     Results,
     Schedules,
+    Searches,
     State,
     Trend,
     Waitable,
@@ -71,6 +80,8 @@ class Whole(Protocol):
     def results(self) -> Results: ...
     @property
     def schedules(self) -> Schedules: ...
+    @property
+    def history(self) -> History | None: ...
     @property
     def figures(self) -> Figures: ...
     @property
@@ -105,14 +116,21 @@ class Share:
         self.inspector = InspectorShare(services.inspector, self.state)
         self.queues = QueuesShare(services.queues, scope)
         self.messages = MessagesShare(services.messages, scope)
-        self.results = ResultsShare(services.results, self.state)
         self.schedules = SchedulesShare(services.schedules, scope)
         self.figures: Figures = services.figures.apart()
+        self.history: History | None = None
+        if services.history is not None:
+            self.history = HistoryShare(services.history, self.state)
+        self.results = ResultsShare(services.results, self.state, self.history)
 
     def is_of(self, services: Whole) -> bool:
         """Say whether it is a share of what these services show."""
         mine = self._whole
-        return mine.state is services.state and mine.figures is services.figures
+        return (
+            mine.state is services.state
+            and mine.figures is services.figures
+            and mine.history is services.history
+        )
 
 
 class _Theirs(Mapping[str, V], Generic[V]):
@@ -207,6 +225,12 @@ class StateShare:
             root_id=root if root is not None and self._has_id(root) else None,
         )
 
+    def is_foreign(self, uuid: str) -> bool:
+        """Say whether a task in memory is not theirs: it knows of more than the history, as that
+        another task ran under the id."""
+        task = self._state.tasks.get(uuid)
+        return task is not None and not self.has(task)
+
     def has_name(self, name: str) -> bool:
         """Say whether tasks of this name are theirs, at least some."""
         if not self.scope.has_name(name):
@@ -274,6 +298,14 @@ class StateShare:
     @property
     def mask(self) -> Callable[[str], str] | None:
         return self._state.mask
+
+    @property
+    def mask_arguments(self) -> Callable[[str], str] | None:
+        return self._state.mask_arguments
+
+    @property
+    def keep_arguments(self) -> bool:
+        return self._state.keep_arguments
 
     @property
     def workers(self) -> Mapping[str, Worker]:
@@ -516,18 +548,22 @@ class MessagesShare:
 class ResultsShare:
     """The results of their tasks; of others, as of unknown ones, there is none yet."""
 
-    def __init__(self, results: Results, state: StateShare) -> None:
+    def __init__(self, results: Results, state: StateShare, history: History | None) -> None:
         self._results = results
         self._state = state
+        self._history = history  # their share of it
 
     @property
     def configured(self) -> bool:
         return self._results.configured
 
     def read(self, task_id: str, *, timeout_seconds: float | None = None) -> Result:
-        if task_id not in self._state.tasks:
+        if task_id not in self._state.tasks and not self._is_old(task_id):
             return Result(task_id=task_id, state="PENDING", ready=False)
         return self._results.read(task_id, timeout_seconds=timeout_seconds)
+
+    def _is_old(self, task_id: str) -> bool:
+        return self._history is not None and self._history.task(task_id) is not None
 
 
 class SchedulesShare:
@@ -554,6 +590,119 @@ class SchedulesShare:
             queue = entry.options.get("queue")
             if self._scope.has_task(entry.task, queue if isinstance(queue, str) else None):
                 yield entry
+
+
+# ---------------------------------------------------------------------- the history
+
+
+class HistoryShare:
+    """What became of their tasks; how the history itself does is everybody's."""
+
+    def __init__(self, history: History, state: StateShare) -> None:
+        self.scope = state.scope
+        self._state = state
+        self._whole = history
+        self._history: Any = history  # it takes a scope besides
+
+    def task(self, uuid: str) -> Task | None:
+        if self._state.is_foreign(uuid):
+            return None
+        found: Task | None = self._history.task(uuid, scope=self.scope)
+        return found
+
+    def attempts(self, uuid: str) -> list[Attempt]:
+        if self._state.is_foreign(uuid):
+            return []
+        found: list[Attempt] = self._history.attempts(uuid, scope=self.scope)
+        return found
+
+    def search(self, query: Query, **asked: Any) -> TaskPage:
+        found: TaskPage = self._history.search(query, **asked, scope=self.scope)
+        theirs = [task for task in found.tasks if not self._state.is_foreign(task.uuid)]
+        return found._replace(tasks=theirs)
+
+    def count(self, query: Query, **asked: Any) -> Count:
+        found: Count = self._history.count(query, **asked, scope=self.scope)
+        return found
+
+    def facets(self, query: Query, **asked: Any) -> Facets:
+        found: Facets = self._history.facets(query, **asked, scope=self.scope)
+        return found
+
+    def names(self) -> list[str]:
+        found: list[str] = self._history.names(scope=self.scope)
+        return found
+
+    def relatives(self, ids: Sequence[str], **asked: Any) -> Relatives:
+        found: Relatives = self._history.relatives(ids, **asked, scope=self.scope)
+        return found
+
+    def beside(self, uuid: str) -> list[Task]:
+        found: list[Task] = self._history.beside(uuid, scope=self.scope)
+        return found
+
+    @property
+    def searches(self) -> Searches:
+        return SearchesShare(self._whole.searches)
+
+    # ------------------------------------------------------------------ what is everybody's
+
+    @property
+    def trouble(self) -> str | None:
+        return self._whole.trouble
+
+    @property
+    def trouble_since(self) -> float | None:
+        return self._whole.trouble_since
+
+    @property
+    def written(self) -> int:
+        return self._whole.written
+
+    @property
+    def waiting(self) -> int:
+        return self._whole.waiting
+
+    @property
+    def dropped(self) -> int:
+        return self._whole.dropped
+
+    @property
+    def refused(self) -> int:
+        return self._whole.refused
+
+    @property
+    def place(self) -> Place:
+        return self._whole.place
+
+    def extent(self) -> Extent:
+        return self._whole.extent()
+
+    def size_bytes(self) -> int:
+        return self._whole.size_bytes()
+
+    def reading(self) -> AbstractContextManager[Any]:
+        return self._whole.reading()
+
+
+class SearchesShare:
+    """Their own searches: the words in those of others may name what is not theirs."""
+
+    def __init__(self, searches: Searches) -> None:
+        self._searches = searches
+
+    def seen_by(self, owner: str, *, with_shared: bool = True) -> list[Search]:
+        return self._searches.seen_by(owner, with_shared=False)
+
+    def save(
+        self, owner: str, *, name: str, query: str, sort: str, shared: bool, now: float
+    ) -> Search:
+        return self._searches.save(owner, name=name, query=query, sort=sort, shared=shared, now=now)
+
+    def remove(self, ident: int, *, owner: str, any_owner: bool = False) -> Search:
+        if all(search.id != ident for search in self.seen_by(owner)):
+            raise NotFound("search", str(ident))
+        return self._searches.remove(ident, owner=owner)
 
 
 # ---------------------------------------------------------------------- actions

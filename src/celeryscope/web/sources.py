@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from contextlib import AbstractContextManager
+from typing import Any, Literal, Protocol
 
 from celeryscope.cluster.heartbeats import Heartbeat
 from celeryscope.control.action import Report
 from celeryscope.control.results import Result
+from celeryscope.history.finding import Count, Cursor, Extent, Facets, Sort
+from celeryscope.history.finding import Page as TaskPage
+from celeryscope.history.record import Attempt
+from celeryscope.history.relatives import Relatives
+from celeryscope.history.retention import Limits, Status
+from celeryscope.history.searches import Search
 from celeryscope.model.message import Page
+from celeryscope.model.query import Query
 from celeryscope.model.schedule import Schedule
 from celeryscope.model.task import Task
 from celeryscope.model.worker import Worker
@@ -20,6 +28,10 @@ class State(Measured, Protocol):
 
     @property
     def mask(self) -> Callable[[str], str] | None: ...
+    @property
+    def mask_arguments(self) -> Callable[[str], str] | None: ...  # of arguments and results
+    @property
+    def keep_arguments(self) -> bool: ...  # False: they, and results, are not kept
     @property
     def tasks(self) -> Mapping[str, Task]: ...  # oldest first
     @property
@@ -201,3 +213,101 @@ class Schedules(Protocol):
 
     @property
     def latest(self) -> Sequence[Schedule]: ...  # one of each source
+
+
+class Searches(Protocol):
+    """Queries that people keep. Used from any thread; raises `Unavailable` as `History` does."""
+
+    def seen_by(self, owner: str, *, with_shared: bool = True) -> list[Search]: ...
+    def save(
+        self, owner: str, *, name: str, query: str, sort: str, shared: bool, now: float
+    ) -> Search: ...
+    def remove(self, ident: int, *, owner: str, any_owner: bool = False) -> Search: ...
+
+
+class Place(Protocol):
+    """Where a history is."""
+
+    @property
+    def name(self) -> str: ...  # without any password
+
+
+class Retention(Protocol):
+    """Takes out of the history what is too old or too much, in a thread of its own."""
+
+    @property
+    def limits(self) -> Limits: ...
+    def status(self) -> Status: ...
+
+
+class Ends(Protocol):
+    """How the ends of tasks are looked for that no event told."""
+
+    @property
+    def asking(self) -> bool: ...  # there is a result backend that is asked
+    @property
+    def waiting(self) -> int: ...  # tasks that it is still to be asked about
+    @property
+    def fetched(self) -> int: ...  # ends that it knew
+    @property
+    def lost(self) -> int: ...  # tasks taken for lost
+    @property
+    def trouble(self) -> str | None: ...  # why it cannot be asked, as a sentence
+
+
+class History(Protocol):
+    """What became of every task, on disk. Used from any thread.
+
+    Raises `Unavailable` where it cannot be read. All that it gives of tasks is what somebody may
+    see whose share it is.
+    """
+
+    @property
+    def trouble(self) -> str | None: ...  # why it cannot be written, as a sentence
+    @property
+    def trouble_since(self) -> float | None: ...  # epoch seconds
+    @property
+    def written(self) -> int: ...  # events
+    @property
+    def waiting(self) -> int: ...  # events that are not written yet
+    @property
+    def dropped(self) -> int: ...  # events that there was no room for
+    @property
+    def refused(self) -> int: ...  # tasks, or events, that a fault of ours kept out
+    @property
+    def place(self) -> Place: ...
+    @property
+    def searches(self) -> Searches: ...
+    def task(self, uuid: str) -> Task | None: ...
+    def attempts(self, uuid: str) -> list[Attempt]: ...
+    def search(
+        self,
+        query: Query,
+        *,
+        now: float,
+        sort: Sort = "newest",
+        before: Cursor | None = None,
+        after: Cursor | None = None,
+        limit: int = 50,
+        most_seconds: float = 5.0,
+    ) -> TaskPage: ...
+    def count(
+        self, query: Query, *, now: float, most: int = 10_000, most_seconds: float = 1.0
+    ) -> Count: ...
+    def facets(
+        self, query: Query, *, now: float, most: int = 100_000, most_seconds: float = 1.0
+    ) -> Facets: ...
+    def names(self) -> list[str]: ...
+    def relatives(
+        self,
+        ids: Sequence[str],
+        *,
+        by: Literal["root", "parent"] = "root",
+        since: float | None = None,
+        most: int = 10_000,
+        most_seconds: float = 2.0,
+    ) -> Relatives: ...
+    def beside(self, uuid: str) -> list[Task]: ...
+    def extent(self) -> Extent: ...  # of all, whoever looks
+    def size_bytes(self) -> int: ...
+    def reading(self) -> AbstractContextManager[Any]: ...  # of all: who reads heeds the scope

@@ -11,6 +11,7 @@ from celeryscope.control.commands import Command, find, parse
 from celeryscope.control.mailbox import cleaned
 from celeryscope.errors import Forbidden
 from celeryscope.model.actor import Role
+from celeryscope.web import known
 from celeryscope.web.auth import limits
 from celeryscope.web.services import Services
 from celeryscope.web.sources import Action
@@ -94,7 +95,7 @@ class _Theirs:
         self._services = services
 
     def has_task(self, uuid: str) -> bool:
-        return uuid in self._services.state.tasks
+        return known.find(self._services, uuid) is not None
 
     def has_entry(self, ident: str) -> bool:
         read = self._services.schedules.latest
@@ -150,7 +151,7 @@ def _write(
         what=what,
         workers=workers,
         subjects=subjects,
-        arguments=shown(rest, services.state.mask),
+        arguments=shown(rest, services.state.mask_arguments),
         outcome="asked",
         action=action.id,
     )
@@ -167,7 +168,9 @@ def shown(arguments: Mapping[str, Any], mask: Mask | None) -> dict[str, Any]:
 
 def masked(value: Any, mask: Mask | None) -> Any:
     """Give a result for people: masked as events are."""
-    return cleaned(value, hide=False, mask=mask, in_arguments=True) if mask else value
+    if mask is None or value is None:
+        return value
+    return cleaned({"args": value}, hide=False, mask=mask)["args"]
 
 
 def _cut(value: Any) -> Any:

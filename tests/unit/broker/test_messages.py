@@ -278,3 +278,18 @@ def test_only_so_many_look_at_once() -> None:
     first.join(5)
     assert told == [Page(total=7, messages=[])]
     assert looks.read("q", offset=0, limit=8).total == 8
+
+
+def test_arguments_are_left_out_where_they_are_not_to_be_seen() -> None:
+    class One:
+        def read(self, queue: str, *, offset: int, limit: int, put_back: bool = False) -> Page:
+            message = Message(position=0, size_bytes=9, name="shop.pay", args="(1,)", kwargs="{}")
+            return Page(total=1, messages=[message], notes=["a note"])
+
+    def seen(*, show: bool) -> Page:
+        return Looks(One(), show_arguments=show).read("q", offset=0, limit=1)
+
+    assert seen(show=True).messages[0].args == "(1,)"
+    bare = seen(show=False)
+    assert (bare.messages[0].args, bare.messages[0].kwargs) == (None, None)
+    assert (bare.total, bare.messages[0].name, bare.notes) == (1, "shop.pay", ["a note"])

@@ -160,3 +160,20 @@ def test_only_the_last_gaps_are_kept_but_all_are_counted() -> None:
     assert len(accounting.gaps) == 3
     assert accounting.gaps_total == 10
     assert accounting.gap_seconds(0.0) == 10.0
+
+
+def test_only_time_with_a_connection_is_listened_in() -> None:
+    accounting = Accounting()
+    assert accounting.listened(0.0, 100.0) == 0.0
+    accounting.gap_begins(5.0, "refused")
+    accounting.gap_ends(10.0)
+    assert accounting.listened(0.0, 100.0) == 90.0
+    accounting.gap_begins(20.0, "away")
+    accounting.gap_ends(30.0)
+    accounting.gap_begins(50.0, "away")
+    assert accounting.listened(0.0, 100.0) == 30.0
+    assert accounting.listened(25.0, 100.0) == 20.0
+    assert accounting.listened(40.0, 100.0) == 10.0
+    assert accounting.listened(60.0, 100.0) == 0.0
+    accounting.gap_ends(90.0)
+    assert accounting.listened(60.0, 100.0) == 10.0

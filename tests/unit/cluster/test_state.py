@@ -264,6 +264,27 @@ def test_a_secret_is_masked_before_the_text_is_cut() -> None:
     assert state.tasks["a"].args == "x" * 60 + "***"
 
 
+def test_without_arguments_neither_they_nor_results_are_kept() -> None:
+    state = ClusterState(keep_arguments=False)
+    told = life()
+    told[0] = msgspec.structs.replace(told[0], args="('secret',)", kwargs="{'b': 'secret'}")
+    told[3] = msgspec.structs.replace(told[3], result="'secret'")
+    folded(told, state)
+    assert "secret" not in str(msgspec.to_builtins(state.tasks["a"]))
+    assert state.tasks["a"].state == "SUCCESS"
+    hide = state.mask_arguments
+    assert hide is not None
+    assert hide("anything") == "***"
+
+
+def test_without_arguments_a_failure_still_says_why() -> None:
+    state = ClusterState(keep_arguments=False, mask=lambda text: text.replace("secret", "***"))
+    told = life(end="task-failed")
+    told[3] = msgspec.structs.replace(told[3], exception="E('secret')", traceback="at home")
+    folded(told, state)
+    assert (state.tasks["a"].exception, state.tasks["a"].traceback) == ("E('***')", "at home")
+
+
 def test_a_task_that_replaces_itself_has_the_name_and_arguments_of_what_runs_now() -> None:
     told = life()
     told[3:] = [

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
 
 import celeryscope
 from celeryscope.config import SETTINGS, masker
@@ -79,3 +82,17 @@ def test_what_matches_is_masked() -> None:
     assert mask is not None
     assert mask("password=hunter2 card 4111111111111111.") == "password=*** card ***."
     assert masker(()) is None
+
+
+def test_a_pattern_that_stalls_is_said(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    mask = masker((re.compile("a"), re.compile("b")))
+    assert mask is not None
+    clock = iter([0.0, 0.5, 1.0, 4.0])
+    monkeypatch.setattr(
+        "celeryscope.config.settings.time", SimpleNamespace(monotonic=clock.__next__)
+    )
+    assert mask("ab") == "******"
+    (record,) = caplog.records
+    assert (record.pattern, record.seconds, record.chars) == (2, 3.0, 4)  # type: ignore[attr-defined]

@@ -18,7 +18,7 @@ from celeryscope.control.jobs import Job, Jobs
 from celeryscope.control.results import Results
 from celeryscope.errors import NotPossible, Unavailable
 from celeryscope.model.schedule import Entry
-from celeryscope.model.task import Task
+from celeryscope.model.task import Loss, Task
 
 OLD = Task("old", 0.0, state="SUCCESS", name="t", args="(1, 'a')", kwargs="{'b': None}", queue="q")
 Make = Callable[..., Jobs]
@@ -89,6 +89,14 @@ def test_a_task_runs_again_with_its_name_arguments_and_queue(app: Any, make: Mak
     assert body[:2] == [[1, "a"], {"b": None}]
 
 
+def test_a_task_that_was_lost_can_run_again(app: Any, make: Make) -> None:
+    lost = changed(state="LOST", lost=Loss(2.0, "w@h", 1.0, "Its worker is gone."))
+    job = send(make(tasks=lambda _ident: lost), "retry", {"ids": ["old"]})
+    assert job.wait(5)
+    assert job.snapshot().items[0].outcome == "ok"
+    assert len(waiting(app, "q")) == 1
+
+
 def test_the_result_backend_knows_arguments_best(app: Any, make: Make, tmp_path: Path) -> None:
     app.conf.update(result_backend=f"file://{tmp_path}")
     meta = {"status": "SUCCESS", "result": 1, "name": "t", "args": ["it's"], "kwargs": {"c": 3}}
@@ -104,6 +112,7 @@ def test_the_result_backend_knows_arguments_best(app: Any, make: Make, tmp_path:
     ("task", "said"),
     [
         (changed(state="STARTED"), "It is not finished: STARTED."),
+        (changed(state="LOST"), "It is not finished: LOST."),  # a state of the project's own
         (changed(name=None), "do not tell its name"),
         (changed(queue="qqq…0a1b"), "too long to be known whole"),
         (changed(renamed=(1.0, "s")), "Another task ran"),

@@ -79,7 +79,6 @@ def test_a_pickle_is_never_opened_whatever_the_app_accepts(tmp_path: Path, seria
         (None, "No result backend is known"),
         ("disabled://", "No result backend is known"),
         ("rpc://", "nobody else can read it"),
-        ("db+sqlite:///x.db", "pickles"),
     ],
 )
 def test_a_backend_that_cannot_be_read_is_said(backend: str | None, said: str) -> None:

@@ -17,7 +17,7 @@ NAMES = [f"shop.module{i % 3}.tasks.task_{i:02}" for i in range(7)]
 WORKERS = [f"celery@web{i}" for i in range(4)]
 
 
-def opened(path: Path, **options: float) -> History:
+def opened(path: Path | str, **options: float) -> History:
     return History.open(path, judge=runs.judge, number=runs.attempts, **options)  # type: ignore[arg-type]
 
 

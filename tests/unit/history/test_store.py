@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from celeryscope.cluster.state import ClusterState
 from celeryscope.errors import NotPossible, Unavailable
 from celeryscope.history import blocks
+from celeryscope.history.rows import id_key
+from celeryscope.history.search import id_text
 from celeryscope.history.sql import migrations
 from celeryscope.model.event import Event
 from celeryscope.model.query import EVERYTHING, parse
@@ -252,7 +254,7 @@ def test_a_newer_file_is_refused_with_a_sentence(tmp_path: Path) -> None:
 
 def test_what_is_no_history_is_refused_with_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "h.db").write_text("not a database, and long enough to be seen as one" * 100)
-    with pytest.raises(NotPossible, match=r"h\.db cannot be opened"):
+    with pytest.raises(NotPossible, match=r"h\.db is damaged, or is no history"):
         lives.opened(tmp_path / "h.db")
 
 
@@ -267,7 +269,7 @@ def test_a_migration_that_was_applied_is_not_applied_again(tmp_path: Path) -> No
 def test_while_the_file_is_locked_writing_waits_and_reading_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("celeryscope.history.store._BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("celeryscope.history.sqlite.BUSY_SECONDS", 0.05)
     history = lives.opened(tmp_path / "h.db", commit_seconds=0.01)
     locker = sqlite3.connect(tmp_path / "h.db", isolation_level=None)
     locker.execute("BEGIN IMMEDIATE")
@@ -308,3 +310,72 @@ def _disk_full(*given: Any) -> None:
     *_, number = given
     number("name", "first")
     raise sqlite3.OperationalError("database or disk is full")
+
+
+# ---------------------------------------------------------------------- what cannot be written
+
+
+def test_one_task_that_is_refused_keeps_no_other_from_being_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("celeryscope.history.store._clean", lambda event: event)
+    history = lives.opened(tmp_path / "h.db")
+    events = lives.stream(2, 40)
+    cannot_be_encoded = event("received", 0, name="a", args="\ud800")
+    history.write(lives.changes([*events, cannot_be_encoded, *events]))
+    history.flush()
+    assert (history.refused, history.written) == (1, 2 * len(events))
+    assert history.count(EVERYTHING, now=T).total == len({one.uuid for one in events})
+    history.close()
+
+
+def test_what_no_database_takes_is_replaced_and_the_task_is_kept(tmp_path: Path) -> None:
+    history = lives.opened(tmp_path / "h.db")
+    for _ in range(2):
+        history.write(
+            lives.changes([event("received", 0, "w\ud800", name="a\0b", args="(\0\udfff)")])
+        )
+        history.flush()
+    task = history.task(UUID)
+    assert task is not None
+    assert (task.worker, task.name, task.args) == ("w?", "a\ufffdb", "(\ufffd?)")
+    assert history.refused == 0
+    history.close()
+
+
+@pytest.mark.parametrize(
+    "uuid", [UUID, UUID.upper(), "", "x", "fifteen letters", "sixteen letters!", "seventeen letters",
+             "\0", "\ud800", "ÿ", "\xff" * 16, "a" * 300]
+)  # fmt: skip
+def test_every_id_is_stored_as_itself(uuid: str) -> None:
+    assert id_text(id_key(uuid)) == uuid
+
+
+# ---------------------------------------------------------------------- other writers
+
+
+def test_others_write_in_the_same_transaction_as_the_tasks(tmp_path: Path) -> None:
+    history = lives.opened(tmp_path / "h.db")
+    with history.writing() as db:
+        number = history.words.number(db, "name", "by.hand")
+        db.execute("CREATE TABLE beside (name INTEGER)")
+        db.execute("INSERT INTO beside VALUES (?)", (number,))
+    history.write(lives.changes([event("received", 0, name="by.hand")]))
+    history.flush()
+    with history.reading() as db:
+        assert db.execute("SELECT name FROM beside").fetchall() == [(number,)]
+        assert db.execute("SELECT name FROM task").fetchall() == [(number,)]
+    history.close()
+
+
+def test_what_others_write_is_undone_where_they_fail(tmp_path: Path) -> None:
+    history = lives.opened(tmp_path / "h.db")
+    with pytest.raises(ZeroDivisionError), history.writing() as db:
+        assert history.words.number(db, "name", "never") / 0
+    with pytest.raises(Unavailable, match="no such table"), history.writing() as db:
+        db.execute("INSERT INTO nowhere VALUES (1)")
+    history.write(lives.changes([event("received", 0, name="then")]))
+    history.flush()
+    assert history.names() == ["then"]
+    assert history.search(parse("name:then"), now=T).tasks
+    history.close()

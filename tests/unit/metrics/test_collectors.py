@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,10 +11,12 @@ from typing import Any
 import pytest
 
 from celeryscope.cluster.accounting import Accounting
+from celeryscope.errors import Unavailable
 from celeryscope.metrics.catalog import METRICS, OTHER
 from celeryscope.metrics.collectors import (
     BuildCollector,
     Collector,
+    HistoryCollector,
     IngestCollector,
     ProcessCollector,
     QueuesCollector,
@@ -428,3 +431,68 @@ def test_the_build_is_told_with_its_version() -> None:
         "1.2.3"
     )
     assert value == 1
+
+
+# ------------------------------------------------------------------ the history
+
+
+class Kept:
+    """A history whose database can be away."""
+
+    written, waiting, dropped, refused = 7, 2, 0, 0
+    trouble: str | None = None
+
+    def __init__(self, oldest: float | None = 900.0) -> None:
+        self.oldest = oldest
+        self.asked = 0
+        self.answers = threading.Event()
+
+    def extent(self) -> SimpleNamespace:
+        self.asked += 1
+        assert self.answers.wait(10)
+        if self.trouble is not None:
+            raise Unavailable(self.trouble)
+        return SimpleNamespace(tasks=41, oldest=self.oldest)
+
+    def size_bytes(self) -> int:
+        return 4096
+
+
+def looked(collector: Collector, now: float, until: Callable[[set[str]], bool]) -> set[str]:
+    deadline = time.monotonic() + 5
+    while not until(told := {name for name, rows in collector.collect(now).items() if rows}):
+        assert time.monotonic() < deadline, told
+        time.sleep(0.01)
+    return told
+
+
+def test_a_scrape_does_not_wait_for_the_database_of_the_history() -> None:
+    history = Kept()
+    collector = HistoryCollector(history, removed=lambda: 5)
+    told = collector.collect(1_000.0)
+    assert told["celeryscope_history_events_written_total"] == [((), 7)]
+    assert told["celeryscope_history_events_waiting"] == [((), 2)]
+    assert told["celeryscope_history_tasks_removed_total"] == [((), 5)]
+    assert told["celeryscope_history_trouble"] == [((), 0)]
+    assert "celeryscope_history_tasks" not in told
+    history.answers.set()
+    looked(collector, 1_001.0, lambda names: "celeryscope_history_tasks" in names)
+    assert read(collector, "celeryscope_history_tasks", 1_059.0) == {(): 41}
+    assert read(collector, "celeryscope_history_size_bytes", 1_059.0) == {(): 4096}
+    oldest = "celeryscope_history_oldest_task_timestamp_seconds"
+    assert read(collector, oldest, 1_059.0) == {(): 900.0}
+    assert history.asked == 1
+
+
+def test_what_cannot_be_read_of_the_history_is_absent_and_not_zero() -> None:
+    history = Kept(oldest=None)
+    history.answers.set()
+    collector = HistoryCollector(history, removed=lambda: 5)
+    told = looked(collector, 1_000.0, lambda names: "celeryscope_history_tasks" in names)
+    assert "celeryscope_history_oldest_task_timestamp_seconds" not in told
+    history.trouble = "The disk is full."
+    told = looked(collector, 1_070.0, lambda names: "celeryscope_history_tasks" not in names)
+    assert "celeryscope_history_size_bytes" not in told
+    assert read(collector, "celeryscope_history_trouble", 1_071.0) == {(): 1}
+    history.trouble = None
+    looked(collector, 1_080.0, lambda names: "celeryscope_history_tasks" in names)

@@ -13,6 +13,7 @@ from celeryscope.metrics.catalog import METRICS, SETS, Catalog
 from celeryscope.metrics.collectors import (
     BuildCollector,
     Collector,
+    HistoryCollector,
     IngestCollector,
     ProcessCollector,
     QueuesCollector,
@@ -24,7 +25,14 @@ from celeryscope.metrics.collectors import (
 from celeryscope.metrics.registry import Metrics
 from tests.conftest import need_binary
 from tests.unit.metrics.feed import Feed, Samples, random_cluster, samples, total
-from tests.unit.metrics.test_collectors import depth, heartbeat, inspection, statuses
+from tests.unit.metrics.test_collectors import (
+    Kept,
+    depth,
+    heartbeat,
+    inspection,
+    looked,
+    statuses,
+)
 
 
 def full(feed: Feed) -> Metrics:
@@ -52,8 +60,18 @@ def full(feed: Feed) -> Metrics:
         ),
         BuildCollector(version="1.0", console_url="http://127.0.0.1:5555"),
         ProcessCollector(),
+        history(feed.now),
     ]
     return Metrics(recorder=feed.recorder, collectors=collectors, clock=lambda: feed.now)
+
+
+def history(now: float) -> HistoryCollector:
+    """Make the history's, with all that it finds out by and by."""
+    kept = Kept()
+    kept.answers.set()
+    collector = HistoryCollector(kept, removed=lambda: 5)
+    looked(collector, now, lambda names: "celeryscope_history_tasks" in names)
+    return collector
 
 
 def busy(**options: Any) -> Feed:

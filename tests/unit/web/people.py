@@ -12,10 +12,14 @@ import httpx
 import pytest
 
 from celeryscope.audit.trail import Trail
+from celeryscope.cluster import runs
 from celeryscope.control.action import ItemResult, WorkerResult
+from celeryscope.history.store import History
 from celeryscope.model.actor import Actor, Role, Scope
+from celeryscope.model.event import Event
 from celeryscope.model.message import Message
 from celeryscope.model.schedule import Entry, Schedule
+from celeryscope.model.task import Task
 from celeryscope.web.auth.door import CSRF_HEADER, Door
 from celeryscope.web.auth.throttle import Throttle
 from celeryscope.web.auth.tokens import Tokens
@@ -134,24 +138,33 @@ class House:
         return self._bearers[person.name]
 
 
+def events() -> list[Event]:
+    """Give what the two teams' tasks tell."""
+    return [
+        *life("mine", 1, name="shop.mail", queue="mail", args="('mine-args',)"),
+        *life("bank", 2, name="bank.pay", queue="bank", args="('bank-secret',)"),
+        *life("mine-failed", 3, name="shop.mail", queue="mail", state="FAILURE"),
+        *life("bank-failed", 4, name="bank.audit", queue="bank", state="FAILURE"),
+        *life("bank-by-name", 5, name="bank.pay", queue="mail", args="('bank-secret',)"),
+        *life("bank-by-queue", 6, name="shop.mail", queue="bank", args="('bank-secret',)"),
+        *life("bank-nowhere", 7, name="shop.mail", queue=None, args="('bank-secret',)"),
+        *life("mine-child", 8, name="shop.mail", queue="mail", parent_id="bank", root_id="bank"),
+        *life("bank-child", 9, name="bank.pay", queue="bank", parent_id="mine", root_id="mine"),
+    ]  # fmt: skip
+
+
+def history_in(directory: Path) -> History:
+    """Make a history of the two teams' tasks; whoever asks for it closes it."""
+    history = History.open(directory / "history.db", judge=runs.judge, number=runs.attempts)
+    changes = [(event, Task(uuid=event.uuid or "", first_seen=NOW), None) for event in events()]
+    history.write(changes)
+    history.flush()
+    return history
+
+
 def fill(cluster: Cluster) -> None:
     """Put two teams' tasks, queues, messages and schedules into a cluster."""
-    cluster.feed(
-        [
-            heartbeat(),
-            *life("mine", 1, name="shop.mail", queue="mail", args="('mine-args',)"),
-            *life("bank", 2, name="bank.pay", queue="bank", args="('bank-secret',)"),
-            *life("mine-failed", 3, name="shop.mail", queue="mail", state="FAILURE"),
-            *life("bank-failed", 4, name="bank.audit", queue="bank", state="FAILURE"),
-            *life("bank-by-name", 5, name="bank.pay", queue="mail", args="('bank-secret',)"),
-            *life("bank-by-queue", 6, name="shop.mail", queue="bank", args="('bank-secret',)"),
-            *life("bank-nowhere", 7, name="shop.mail", queue=None, args="('bank-secret',)"),
-            *life("mine-child", 8, name="shop.mail", queue="mail", parent_id="bank",
-                  root_id="bank"),
-            *life("bank-child", 9, name="bank.pay", queue="bank", parent_id="mine",
-                  root_id="mine"),
-        ]
-    )  # fmt: skip
+    cluster.feed([heartbeat(), *events()])
     cluster.queues.put(QueueDepth("mail", 3), QueueDepth("mail.slow", 1), QueueDepth("bank", 4))
     cluster.inspector.latest = {WORKER: inspection()}
     cluster.messages.waiting = {

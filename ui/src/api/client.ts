@@ -28,6 +28,10 @@ export type TaskDetail = Schemas['TaskDetail'];
 export type Schedules = Schemas['ScheduleList'];
 export type ScheduleEntry = Schemas['ScheduleEntry'];
 export type ScheduleSource = Schemas['ScheduleSource'];
+export type Family = Schemas['Family'];
+export type FamilyTask = Schemas['FamilyTask'];
+export type FamilyGroup = Schemas['FamilyGroup'];
+export type Started = Schemas['Started'];
 export type Hello = Schemas['LiveHello'];
 export type Frame = Schemas['LiveFrame'];
 export type MessagePage = Schemas['MessagePage'];
@@ -56,6 +60,25 @@ export type TokenRequest = Schemas['TokenRequest'];
 export type TokenMade = Schemas['NewToken'];
 export type AuditEntry = WithArguments<Schemas['AuditEntry']>;
 export type AuditPage = Omit<Schemas['AuditPage'], 'entries'> & { entries: AuditEntry[] };
+
+export type HistoryGap = Schemas['HistoryGap'];
+export type GapList = Schemas['GapList'];
+export type HistoryPage = Schemas['HistoryPage'];
+export type HistoryCount = Schemas['HistoryCount'];
+export type HistoryStatus = Schemas['HistoryStatus'];
+export type HistorySort = Schemas['SavedSearch']['sort'];
+export type SavedSearch = Schemas['SavedSearch'];
+export type SavedSearches = Schemas['SearchList'];
+export type Attempt = Schemas['Attempt'];
+
+/** One page of the tasks that are kept; behind `after` or in front of `before`. */
+export interface HistoryFilter {
+  query: string;
+  sort: HistorySort;
+  limit: number;
+  after?: string | null;
+  before?: string | null;
+}
 
 /** What any command may take: the generated type of a free object allows nothing. */
 type WithArguments<T> = Omit<T, 'arguments'> & { arguments: Readonly<Record<string, unknown>> };
@@ -156,8 +179,32 @@ export function createClient(base: string, onStranger: () => void = () => undefi
       get<WorkerDetail>(`workers/${encodeURIComponent(hostname)}`, signal),
     tasks: (filter: TaskFilter, signal?: AbortSignal) =>
       get<Tasks>(`tasks?${taskParameters(filter)}`, signal),
+    /** Tasks that are kept, page by page. */
+    historyTasks: (filter: HistoryFilter, signal?: AbortSignal) =>
+      get<HistoryPage>(`history/tasks?${parametersOf(filter)}`, signal),
+    /** How many of them match, and counts by value: as far as it is known soon. */
+    historyCount: (query: string, signal?: AbortSignal) =>
+      get<HistoryCount>(`history/count?${parametersOf({ query })}`, signal),
+    /** Where all that match can be fetched as one file. */
+    historyExport: (query: string, format: 'csv' | 'json' | 'jsonl') =>
+      new URL(`api/v1/history/export?${parametersOf({ query, format })}`, base).href,
+    /** Times in which something was missed; epoch seconds. */
+    gaps: (since: number, until: number, signal?: AbortSignal) =>
+      get<GapList>(`gaps?${parametersOf({ since, until })}`, signal),
+    history: (signal?: AbortSignal) => get<HistoryStatus>('history', signal),
+    searches: (signal?: AbortSignal) => get<SavedSearches>('searches', signal),
+    saveSearch: (search: Pick<SavedSearch, 'name' | 'query' | 'sort' | 'shared'>) =>
+      post<SavedSearch>('searches', search),
+    removeSearch: (id: number) => post<SavedSearch>(`searches/${id}/remove`),
+    /** For endpoints whose functions come with their page: `insight.ts`. */
+    get,
     task: (uuid: string, signal?: AbortSignal) =>
       get<TaskDetail>(`tasks/${encodeURIComponent(uuid)}`, signal),
+    family: (uuid: string, signal?: AbortSignal) =>
+      get<Family>(`families/${encodeURIComponent(uuid)}`, signal),
+    /** What an entry of a schedule started. */
+    started: (entry: string, limit: number, signal?: AbortSignal) =>
+      get<Started>(`started/${encodeURIComponent(entry)}?limit=${limit}`, signal),
     queues: (signal?: AbortSignal) => get<Queues>('queues', signal),
     schedules: (signal?: AbortSignal) => get<Schedules>('schedules', signal),
     names: async (signal?: AbortSignal) =>
@@ -262,6 +309,15 @@ function taskParameters(filter: TaskFilter): string {
   parameters.set('sort', filter.sort);
   parameters.set('limit', String(filter.limit));
   if (filter.offset) parameters.set('offset', String(filter.offset));
+  return parameters.toString();
+}
+
+/** Those that say something. */
+export function parametersOf(all: object): string {
+  const parameters = new URLSearchParams();
+  for (const [key, value] of Object.entries(all) as [string, string | number | null | undefined][]) {
+    if (value !== null && value !== undefined && value !== '') parameters.set(key, String(value));
+  }
   return parameters.toString();
 }
 

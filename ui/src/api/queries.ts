@@ -2,7 +2,7 @@
 
 import { QueryClient, keepPreviousData, useQuery } from '@tanstack/react-query';
 
-import { FINISHED } from '~/lib/states';
+import { isOver } from '~/lib/states';
 
 import { ApiError, type TaskFilter, createClient } from './client';
 import { goToLogin } from './login';
@@ -60,7 +60,7 @@ export function useTask(uuid: string) {
     queryKey: ['task', uuid],
     queryFn: ({ signal }) => client.task(uuid, signal),
     refetchInterval: ({ state }) =>
-      state.data && FINISHED.has(state.data.state) ? FINISHED_MS : UNFINISHED_MS,
+      state.data && isOver(state.data.state) ? FINISHED_MS : UNFINISHED_MS,
   });
 }
 
@@ -79,6 +79,41 @@ export function useQueues(enabled = true) {
     queryKey: ['queues'],
     queryFn: ({ signal }) => client.queues(signal),
     refetchInterval: QUEUES_MS,
+    enabled,
+  });
+}
+
+const GAPS_MS = 30_000;
+
+/** Times in which something was missed, between two moments (epoch seconds). */
+export function useGaps(since: number, until: number, enabled = true) {
+  return useQuery({
+    queryKey: ['gaps', since, until],
+    queryFn: ({ signal }) => client.gaps(since, until, signal),
+    staleTime: GAPS_MS,
+    placeholderData: keepPreviousData,
+    enabled,
+  });
+}
+
+const STATUS_MS = 10_000; // a history in trouble is told soon
+
+/** Whether a history is kept, and how it fares. */
+export function useHistoryStatus() {
+  return useQuery({
+    queryKey: ['history'],
+    queryFn: ({ signal }) => client.history(signal),
+    staleTime: STATUS_MS,
+    refetchInterval: STATUS_MS,
+  });
+}
+
+/** Searches that were saved under a name: one's own, and those that others share. */
+export function useSavedSearches(enabled = true) {
+  return useQuery({
+    queryKey: ['searches'],
+    queryFn: ({ signal }) => client.searches(signal),
+    staleTime: 30_000,
     enabled,
   });
 }

@@ -121,6 +121,176 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** See what is kept of the tasks, and whether it can be written. */
+        get: operations["history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/history/tasks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the tasks on disk. */
+        get: operations["history_tasks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/history/count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Count the tasks on disk, and by value those that would match, were a field free. */
+        get: operations["history_count"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/families/{uuid}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** See a task's whole family. */
+        get: operations["family"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/started/{entry}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** See what an entry of a schedule started. */
+        get: operations["started"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/gaps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** See when events were missed, and what heartbeats prove to be lost. */
+        get: operations["gaps"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/insight": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** See what became of tasks, by name. */
+        get: operations["insight"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/insight/names/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** See what became of the tasks of one name: its course, who ran them, examples. */
+        get: operations["insight_name"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/insight/exceptions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** See exceptions by their fingerprint: how often, since when, of which tasks. */
+        get: operations["insight_exceptions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/insight/calendar": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** See tasks and failures in each hour of each day. */
+        get: operations["insight_calendar"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/names": {
         parameters: {
             query?: never;
@@ -217,6 +387,24 @@ export interface paths {
         get: operations["schedules"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/searches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the searches that you keep, and those that others share. */
+        get: operations["searches"];
+        put?: never;
+        /** Keep a search. */
+        post: operations["save_search"];
         delete?: never;
         options?: never;
         head?: never;
@@ -335,8 +523,25 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Choose tasks in memory for a command, exactly as they are now. */
+        /** Choose tasks for a command, exactly as they are now. */
         post: operations["select"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/searches/{id}/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Remove a search of yours; an admin may remove each that is shared. */
+        post: operations["remove_search"];
         delete?: never;
         options?: never;
         head?: never;
@@ -703,6 +908,7 @@ export interface components {
             result: string | null;
             exception: string | null;
             state_at: number;
+            fetched: boolean;
             usual_p50: number | null;
             usual_p95: number | null;
         };
@@ -821,6 +1027,7 @@ export interface components {
             result: string | null;
             exception: string | null;
             state_at: number;
+            fetched: boolean;
         };
         /**
          * Facets
@@ -866,6 +1073,12 @@ export interface components {
             result: string | null;
             exception: string | null;
             state_at: number;
+            fetched: boolean;
+            /** @enum {unknown} */
+            source: "history" | "memory";
+            attempts: components["schemas"]["Attempt"][];
+            fingerprint: string | null;
+            lost: components["schemas"]["Lost"] | null;
             traceback: string | null;
             eta: string | null;
             expires: string | null;
@@ -886,9 +1099,37 @@ export interface components {
             expired: boolean;
             signum: string | null;
             truncated: boolean;
+            arguments_kept: boolean;
             clock: number | null;
             usual: components["schemas"]["NameRow"] | null;
             timeline: components["schemas"]["Moment"][];
+        };
+        /**
+         * Attempt
+         * @description One run of a task. Times are by the clock of its worker.
+         */
+        Attempt: {
+            number: number;
+            retries: number | null;
+            worker: string;
+            state: string;
+            received: number | null;
+            started: number | null;
+            ended: number | null;
+            runtime: number | null;
+            wait: number | null;
+            exception: string | null;
+            traceback: string | null;
+        };
+        /**
+         * Lost
+         * @description That a run has no end, as we decided.
+         */
+        Lost: {
+            at: number;
+            worker: string;
+            started: number | null;
+            why: string;
         };
         /**
          * Relative
@@ -901,13 +1142,411 @@ export interface components {
         };
         /**
          * Moment
-         * @description One event of a task; `at` is by the clock of `host`.
+         * @description One event of a task; `at` is by the clock of `host`, of `task-lost` by ours.
          */
         Moment: {
             type: string;
             at: number;
             host: string | null;
             retries: number | null;
+        };
+        /**
+         * HistoryStatus
+         * @description What is kept of the tasks, and whether it can be written.
+         */
+        HistoryStatus: {
+            now: number;
+            kept: boolean;
+            where: string;
+            trouble: string | null;
+            trouble_since: number | null;
+            written: number;
+            waiting: number;
+            dropped: number;
+            refused: number;
+            tasks: number | null;
+            oldest: number | null;
+            newest: number | null;
+            size_bytes: number | null;
+            retained: components["schemas"]["Retained"] | null;
+        };
+        /**
+         * Retained
+         * @description How long tasks are kept; None: without such a limit.
+         */
+        Retained: {
+            max_age: number | null;
+            max_age_of: {
+                [key: string]: number;
+            };
+            max_tasks: number | null;
+            max_bytes: number | null;
+            removed: number;
+            trouble: string | null;
+        };
+        /**
+         * HistoryPage
+         * @description Tasks on disk, in the order asked for.
+         */
+        HistoryPage: {
+            now: number;
+            tasks: components["schemas"]["TaskRow"][];
+            after: string | null;
+            before: string | null;
+            more: boolean;
+            whole: boolean;
+            gaps: components["schemas"]["HistoryGap"][];
+        };
+        /**
+         * HistoryGap
+         * @description A time of which events are missing.
+         */
+        HistoryGap: {
+            start: number;
+            end: number | null;
+            /** @enum {unknown} */
+            kind: "disconnected" | "dropped" | "lost" | "stopped";
+            worker: string | null;
+            events: number | null;
+            reason: string;
+        };
+        /**
+         * HistoryCount
+         * @description How many tasks on disk match.
+         */
+        HistoryCount: {
+            now: number;
+            total: number;
+            total_whole: boolean;
+            facets: components["schemas"]["Facets"];
+            facets_whole: boolean;
+        };
+        /**
+         * Family
+         * @description A task's whole family: what its root sent, and what that sent, and so on.
+         */
+        Family: {
+            now: number;
+            uuid: string;
+            root: string;
+            tasks: components["schemas"]["FamilyTask"][];
+            groups: components["schemas"]["FamilyGroup"][];
+            critical: components["schemas"]["CriticalStep"][];
+            waited: number;
+            began: number | null;
+            ended: number | null;
+            states: {
+                [key: string]: number;
+            };
+            total: number;
+            cut: boolean;
+            together: components["schemas"]["TaskRow"][];
+            together_total: number;
+            started_by: components["schemas"]["StartedBy"][];
+            notes: string[];
+        };
+        /**
+         * FamilyTask
+         * @description A task of a family.
+         */
+        FamilyTask: {
+            uuid: string;
+            known: boolean;
+            name: string | null;
+            state: string | null;
+            parent: string | null;
+            depth: number;
+            /** @enum {unknown} */
+            kind: "body" | "next" | "root" | "sub" | "unknown";
+            group: number | null;
+            after: string[];
+            sent: number | null;
+            received: number | null;
+            started: number | null;
+            finished: number | null;
+            wait: number | null;
+            runtime: number | null;
+            retries: number;
+            runs: components["schemas"]["FamilyRun"][];
+            critical: boolean;
+            worker: string | null;
+            queue: string | null;
+            exception: string | null;
+        };
+        /**
+         * FamilyRun
+         * @description One time that a worker ran a task.
+         */
+        FamilyRun: {
+            started: number;
+            ended: number | null;
+            state: string;
+        };
+        /**
+         * FamilyGroup
+         * @description Tasks that were sent together.
+         */
+        FamilyGroup: {
+            id: number;
+            /** @enum {unknown} */
+            kind: "chord" | "group";
+            parent: string | null;
+            name: string | null;
+            size: number;
+            states: {
+                [key: string]: number;
+            };
+            body: string | null;
+            sure: boolean;
+        };
+        /**
+         * CriticalStep
+         * @description A task that the end of the family waited for.
+         */
+        CriticalStep: {
+            uuid: string;
+            sent: number | null;
+            started: number | null;
+            until: number | null;
+        };
+        /**
+         * StartedBy
+         * @description An entry of a schedule that may have sent the root.
+         */
+        StartedBy: {
+            id: string;
+            source: string;
+            name: string;
+            sure: boolean;
+        };
+        /**
+         * Started
+         * @description What an entry of a schedule started, newest first.
+         */
+        Started: {
+            now: number;
+            entry: string;
+            task: string;
+            tasks: components["schemas"]["StartedTask"][];
+            sure: boolean;
+            more: boolean;
+            notes: string[];
+        };
+        /**
+         * StartedTask
+         * @description A task that an entry started, and what came of it.
+         */
+        StartedTask: {
+            uuid: string;
+            name: string | null;
+            state: string;
+            worker: string | null;
+            queue: string | null;
+            client: string | null;
+            sent: number | null;
+            received: number | null;
+            started: number | null;
+            finished: number | null;
+            wait: number | null;
+            runtime: number | null;
+            retries: number;
+            args: string | null;
+            kwargs: string | null;
+            result: string | null;
+            exception: string | null;
+            state_at: number;
+            fetched: boolean;
+            family: number;
+            family_states: {
+                [key: string]: number;
+            };
+            family_ended: number | null;
+        };
+        /**
+         * GapList
+         * @description Times of which something is missing, the oldest first.
+         */
+        GapList: {
+            now: number;
+            since: number;
+            until: number;
+            gaps: components["schemas"]["HistoryGap"][];
+            more: boolean;
+            kept: boolean;
+            ends: components["schemas"]["Ends"] | null;
+        };
+        /**
+         * Ends
+         * @description Tasks whose end no event told: those that were lost, and what the result backend knew.
+         */
+        Ends: {
+            asking: boolean;
+            waiting: number;
+            fetched: number;
+            lost: number;
+            trouble: string | null;
+        };
+        /**
+         * Insight
+         * @description What became of the tasks of a time.
+         */
+        Insight: {
+            now: number;
+            since: number;
+            until: number;
+            exact: boolean;
+            begins: number | null;
+            total: components["schemas"]["InsightFigures"];
+            before: components["schemas"]["InsightFigures"] | null;
+            series: components["schemas"]["InsightSeries"];
+            bar_seconds: number;
+            names: components["schemas"]["InsightRow"][];
+            names_total: number;
+        };
+        /**
+         * InsightFigures
+         * @description Tasks that ended, and how; percentiles are within 5 % of a duration that was there.
+         */
+        InsightFigures: {
+            tasks: number;
+            succeeded: number;
+            failed: number;
+            revoked: number;
+            rejected: number;
+            lost: number;
+            retried: number;
+            retries: number;
+            took: number;
+            run_p50: number | null;
+            run_p95: number | null;
+            run_p99: number | null;
+            wait_p50: number | null;
+            wait_p95: number | null;
+            wait_p99: number | null;
+        };
+        /**
+         * InsightSeries
+         * @description A time in steps, of which the first and the last are whole: they may reach beyond it.
+         */
+        InsightSeries: {
+            step_seconds: number;
+            points: components["schemas"]["InsightPoint"][];
+        };
+        /**
+         * InsightPoint
+         * @description One step of a series.
+         */
+        InsightPoint: {
+            at: number;
+            tasks: number;
+            failed: number;
+            retried: number;
+            run_p50: number | null;
+            run_p95: number | null;
+            wait_p95: number | null;
+        };
+        /**
+         * InsightRow
+         * @description The tasks of one name.
+         */
+        InsightRow: {
+            name: string | null;
+            now: components["schemas"]["InsightFigures"];
+            before: components["schemas"]["InsightFigures"] | null;
+            bars: number[];
+            bars_failed: number[];
+        };
+        /**
+         * InsightName
+         * @description What became of the tasks of one name.
+         */
+        InsightName: {
+            now: number;
+            since: number;
+            until: number;
+            exact: boolean;
+            begins: number | null;
+            name: string;
+            figures: components["schemas"]["InsightFigures"];
+            before: components["schemas"]["InsightFigures"] | null;
+            series: components["schemas"]["InsightSeries"];
+            workers: components["schemas"]["InsightShare"][];
+            queues: components["schemas"]["InsightShare"][];
+            shares_whole: boolean;
+            slowest: components["schemas"]["TaskRow"][];
+            waited: components["schemas"]["TaskRow"][];
+            tasks_whole: boolean;
+        };
+        /**
+         * InsightShare
+         * @description The tasks of one worker, or of one queue.
+         */
+        InsightShare: {
+            value: string;
+            tasks: number;
+            failed: number;
+        };
+        /**
+         * InsightExceptions
+         * @description The exceptions of a time, the most frequent first.
+         */
+        InsightExceptions: {
+            now: number;
+            since: number;
+            until: number;
+            begins: number | null;
+            bar_seconds: number;
+            exceptions: components["schemas"]["InsightException"][];
+            total: number;
+        };
+        /**
+         * InsightException
+         * @description Failures of one type at one place in the code.
+         */
+        InsightException: {
+            fingerprint: string;
+            type: string;
+            file: string;
+            function: string;
+            line: number;
+            first: number | null;
+            last: number | null;
+            failed: number;
+            retried: number;
+            before: number | null;
+            names: components["schemas"]["InsightCount"][];
+            names_total: number;
+            examples: string[];
+            bars: number[];
+        };
+        /**
+         * InsightCount
+         * @description How often.
+         */
+        InsightCount: {
+            name: string | null;
+            count: number;
+        };
+        /**
+         * InsightCalendar
+         * @description Days and their hours; only those with tasks are there.
+         */
+        InsightCalendar: {
+            now: number;
+            since: number;
+            until: number;
+            begins: number | null;
+            zone: string;
+            days: components["schemas"]["InsightDay"][];
+        };
+        /**
+         * InsightDay
+         * @description One day, by its 24 local hours; an hour that the clock has twice has both.
+         */
+        InsightDay: {
+            date: string;
+            tasks: number[];
+            failed: number[];
         };
         /**
          * NameList
@@ -1168,6 +1807,29 @@ export interface components {
             note: string;
         };
         /**
+         * SearchList
+         * @description Your searches and those that others share, by name.
+         */
+        SearchList: {
+            now: number;
+            searches: components["schemas"]["SavedSearch"][];
+        };
+        /**
+         * SavedSearch
+         * @description A query that somebody keeps.
+         */
+        SavedSearch: {
+            id: number;
+            name: string;
+            query: string;
+            /** @enum {unknown} */
+            sort: "longest" | "newest" | "oldest" | "retried" | "waited";
+            owner: string;
+            yours: boolean;
+            shared: boolean;
+            created_at: number;
+        };
+        /**
          * Me
          * @description Who asks, and what they may do.
          */
@@ -1373,6 +2035,21 @@ export interface components {
              * @default 0
              */
             offset: number;
+        };
+        /**
+         * SearchRequest
+         * @description A search to be kept; one of yours of that name is replaced.
+         */
+        SearchRequest: {
+            name: string;
+            query: string;
+            /**
+             * @default newest
+             * @enum {unknown}
+             */
+            sort: "longest" | "newest" | "oldest" | "retried" | "waited";
+            /** @default false */
+            shared: boolean;
         };
         /**
          * TokenRequest
@@ -1994,6 +2671,619 @@ export interface operations {
             };
         };
     };
+    history: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryStatus"];
+                };
+            };
+            /** @description Bad argument. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description A fault of the server; its log tells more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description This cannot be told right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    history_tasks: {
+        parameters: {
+            query?: {
+                /** @description Which tasks: the page's query language. */
+                query?: string;
+                /** @description By the last event, or by run time, waiting time or retries; what has none comes last. */
+                sort?: "longest" | "newest" | "oldest" | "retried" | "waited";
+                /** @description Begin behind this place. */
+                after?: string;
+                /** @description End in front of this place. */
+                before?: string;
+                /** @description At most so many. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryPage"];
+                };
+            };
+            /** @description Bad argument. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description No history is kept. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description A fault of the server; its log tells more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description This cannot be told right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    history_count: {
+        parameters: {
+            query?: {
+                /** @description Which tasks: the page's query language. */
+                query?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryCount"];
+                };
+            };
+            /** @description Bad argument. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description No history is kept. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description A fault of the server; its log tells more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description This cannot be told right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    family: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Family"];
+                };
+            };
+            /** @description Bad argument. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Not known here. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description A fault of the server; its log tells more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description This cannot be told right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    started: {
+        parameters: {
+            query?: {
+                /** @description At most so many. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                entry: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Started"];
+                };
+            };
+            /** @description Bad argument. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Not known here. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description A fault of the server; its log tells more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description This cannot be told right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    gaps: {
+        parameters: {
+            query?: {
+                /** @description Gaps that go on after this; by default a day ago. */
+                since?: number | null;
+                /** @description Gaps that began before this; by default now. */
+                until?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GapList"];
+                };
+            };
+            /** @description Bad argument. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description A fault of the server; its log tells more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description This cannot be told right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    insight: {
+        parameters: {
+            query?: {
+                /** @description From this time on; else the 24 hours before `until`. */
+                since?: number | null;
+                /** @description Before this time; else up to now. */
+                until?: number | null;
+                /** @description By tasks; by the share that failed, or how many; by the share that was retried; by the p95 of how long they ran, or waited; by how long they ran together; by name. */
+                sort?: "failed" | "failures" | "name" | "retried" | "run" | "tasks" | "took" | "wait";
+                /** @description A part of the names wanted. */
+                text?: string;
+                /** @description At most so many names. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Insight"];
+                };
+            };
+            /** @description Bad argument. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description No history is kept, or there are too many tasks to count. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description A fault of the server; its log tells more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description This cannot be told right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    insight_name: {
+        parameters: {
+            query?: {
+                /** @description From this time on; else the 24 hours before `until`. */
+                since?: number | null;
+                /** @description Before this time; else up to now. */
+                until?: number | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InsightName"];
+                };
+            };
+            /** @description Bad argument. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Not known here. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description No history is kept, or there are too many tasks to count. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description A fault of the server; its log tells more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description This cannot be told right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    insight_exceptions: {
+        parameters: {
+            query?: {
+                /** @description From this time on; else the 24 hours before `until`. */
+                since?: number | null;
+                /** @description Before this time; else up to now. */
+                until?: number | null;
+                /** @description Tasks of this name alone, written in full. */
+                name?: string;
+                /** @description At most so many. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InsightExceptions"];
+                };
+            };
+            /** @description Bad argument. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description No history is kept, or there are too many tasks to count. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description A fault of the server; its log tells more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description This cannot be told right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    insight_calendar: {
+        parameters: {
+            query?: {
+                /** @description From this time on; else the 24 hours before `until`. */
+                since?: number | null;
+                /** @description Before this time; else up to now. */
+                until?: number | null;
+                /** @description The time zone: Europe/Berlin, UTC. */
+                zone?: string;
+                /** @description Tasks of this name alone, written in full. */
+                name?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InsightCalendar"];
+                };
+            };
+            /** @description Bad argument. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description No history is kept, or there are too many tasks to count. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description A fault of the server; its log tells more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description This cannot be told right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
     names: {
         parameters: {
             query?: never;
@@ -2265,6 +3555,158 @@ export interface operations {
             };
             /** @description Bad argument. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description A fault of the server; its log tells more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description This cannot be told right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    searches: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchList"];
+                };
+            };
+            /** @description Bad argument. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description No history is kept, or you keep too many searches. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description A fault of the server; its log tells more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description This cannot be told right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    save_search: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SearchRequest"];
+            };
+        };
+        responses: {
+            /** @description The answer. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedSearch"];
+                };
+            };
+            /** @description Something in the body cannot be used. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description The role does not allow it, or the console is read-only. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Not known here. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description No history is kept, or you keep too many searches. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description The body is no JSON. */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2837,6 +4279,104 @@ export interface operations {
             };
             /** @description Not known here. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description The body is no JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description A fault of the server; its log tells more. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description This cannot be told right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    remove_search: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Nothing"];
+            };
+        };
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedSearch"];
+                };
+            };
+            /** @description Something in the body cannot be used. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description The role does not allow it, or the console is read-only. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Not known here. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description No history is kept, or you keep too many searches. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

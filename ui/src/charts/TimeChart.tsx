@@ -8,7 +8,7 @@ import { useEffect, useRef, useState } from 'react';
 
 import table from '~/components/Table.module.css';
 import { NONE, plural } from '~/lib/format';
-import { timeOfDay } from '~/lib/time';
+import { dayOf, timeOfDay } from '~/lib/time';
 
 import type * as Engine from './engine';
 import type { GapSpan, Line, TimePlot } from './engine';
@@ -39,6 +39,7 @@ export interface TimeChartProps {
   unit?: string; // after a value: `/s`
   mark?: (value: number) => string; // at a logarithmic scale; else as `format`
   scale?: 'linear' | 'log';
+  fresh?: number; // seconds: how old the newest value may be to count as the latest; else 45
   least?: number; // what a linear scale reaches at least; for counts, with whole numbers as marks
   view: 'chart' | 'table';
   height?: number;
@@ -62,7 +63,8 @@ export function TimeChart(props: TimeChartProps) {
     const value = values[key]?.[index] ?? null;
     return value === null ? NONE : format(value);
   };
-  const newest = (key: string) => latest(times, values[key] ?? [], props.window[1]);
+  const newest = (key: string) => latest(times, values[key] ?? [], props.window[1] - (props.fresh ?? LATEST_SECONDS));
+  const isLong = props.window[1] - props.window[0] > DAY_SECONDS;
   const describe = ({ key, label: name }: Line) => `${name} ${told(key, newest(key))}${unit}`;
   return (
     <div className={styles.chart}>
@@ -92,7 +94,7 @@ export function TimeChart(props: TimeChartProps) {
           aria-label={`${label}. Latest: ${lines.map(describe).join(', ')}.${gapWords(gaps)}`}
         >
           <Plot {...props} off={off} height={height} onPoint={setPointed} />
-          {at !== null && <span className={styles.moment}>{moment(times[at] ?? 0, gaps)}</span>}
+          {at !== null && <span className={styles.moment}>{moment(times[at] ?? 0, gaps, isLong)}</span>}
         </div>
       ) : (
         <Rows {...props} off={off} height={height} />
@@ -101,21 +103,23 @@ export function TimeChart(props: TimeChartProps) {
   );
 }
 
+const DAY_SECONDS = 86_400;
 const LATEST_SECONDS = 45; // what is older is not how it is now
 
 /** The newest value that is known: the last step may have none. -1: there is none of late. */
-function latest(times: readonly number[], values: readonly (number | null)[], now: number): number {
+function latest(times: readonly number[], values: readonly (number | null)[], oldest: number): number {
   const index = values.findLastIndex((value) => value !== null);
-  return (times[index] ?? -Infinity) >= now - LATEST_SECONDS ? index : -1;
+  return (times[index] ?? -Infinity) >= oldest ? index : -1;
 }
 
 function clock(at: number): string {
   return timeOfDay(at).slice(0, 8);
 }
 
-function moment(at: number, gaps: readonly GapSpan[]): string {
+function moment(at: number, gaps: readonly GapSpan[], withDay: boolean): string {
   const deaf = gaps.some(({ start, end }) => at >= start && at <= end);
-  return deaf ? `${clock(at)} not listening` : clock(at);
+  const told = withDay ? `${dayOf(at).slice(5)} ${clock(at)}` : clock(at);
+  return deaf ? `${told} not listening` : told;
 }
 
 function gapWords(gaps: readonly GapSpan[]): string {
@@ -149,6 +153,7 @@ function Rows(props: ShownProps) {
   const { label, lines, times, values, format, unit, gaps, height, onSpan } = props;
   const newestFirst = times.map((_, index) => times.length - 1 - index);
   const shown = keysOn(props);
+  const isLong = props.window[1] - props.window[0] > DAY_SECONDS;
   return (
     <div className={styles.rows} style={{ height }} tabIndex={0} role="region" aria-label={label}>
       <table className={table.table}>
@@ -171,10 +176,10 @@ function Rows(props: ShownProps) {
                 <td>
                   {onSpan && start < end ? (
                     <button type="button" className={styles.span} onClick={() => onSpan(start, end, shown)}>
-                      {moment(end, gaps)}
+                      {moment(end, gaps, isLong)}
                     </button>
                   ) : (
-                    moment(end, gaps)
+                    moment(end, gaps, isLong)
                   )}
                 </td>
                 {lines.map(({ key }) => {

@@ -8,7 +8,7 @@ import 'uplot/dist/uPlot.min.css';
 import uPlot from 'uplot';
 
 import { tick } from '~/lib/format';
-import { timeOfDay } from '~/lib/time';
+import { dayOf, timeOfDay } from '~/lib/time';
 
 import { type Range, decades, extent, linear, logarithmic, lonely } from './scale';
 
@@ -48,7 +48,7 @@ export interface PlotOptions {
 // An ambient const enum: its value cannot be named in a module of its own.
 const LOG: { distr: number } = { distr: 3 };
 const FONT = '11px "Geist Variable", system-ui, sans-serif';
-const STEPS_SECONDS = [1, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 86_400];
+const STEPS_SECONDS = [1, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 432_000, 864_000, 2_592_000];
 const WHOLE_STEPS = Array.from({ length: 10 }, (_, power) => [1, 2, 5].map((step) => step * 10 ** power)).flat();
 const SPAN_PIXELS = 6; // less is a click
 
@@ -136,7 +136,7 @@ export class TimePlot {
           grid: { show: false },
           incrs: STEPS_SECONDS,
           space: 88,
-          values: (_, splits, __, ___, step) => splits.map((at) => timeOfDay(at).slice(0, step < 60 ? 8 : 5)),
+          values: (_, splits, __, ___, step) => splits.map((at) => moment(at, step)),
         },
         {
           ...axis,
@@ -205,4 +205,10 @@ export class TimePlot {
       }),
     );
   }
+}
+
+/** A mark of the time axis: `14:03`; at midnight, and where the marks are days, `11-23`. */
+function moment(at: number, step: number): string {
+  const clock = timeOfDay(at).slice(0, step < 60 ? 8 : 5);
+  return step >= 86_400 || (step >= 3_600 && clock === '00:00') ? dayOf(at).slice(5) : clock;
 }

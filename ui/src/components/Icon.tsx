@@ -44,6 +44,9 @@ const PATHS = {
   audit: 'M6 3h9l4 4v14H6zM14.5 3v4.5H19M9.5 12h6M9.5 16h6',
   leave: 'M14 4H5v16h9M10 12h11M17 8l4 4-4 4',
   key: 'M8 12a4 4 0 1 0 0 8 4 4 0 0 0 0-8zM11 13l9-9M16 8l3 3',
+  sort: 'M8 5v14M4.5 8.5L8 5l3.5 3.5M16 19V5M12.5 15.5L16 19l3.5-3.5',
+  download: 'M12 4v11M7 10.5l5 5 5-5M4 20h16',
+  bookmark: 'M6 4h12v16.5l-6-4.5-6 4.5z',
   filterOff: 'M6 6l12 12M18 6L6 18',
 } as const;
 

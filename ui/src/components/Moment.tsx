@@ -2,7 +2,7 @@
 
 import { useNow } from '~/api/live';
 import { NONE, age } from '~/lib/format';
-import { absolute, machine, relative, timeOfDay } from '~/lib/time';
+import { absolute, machine, relative, timeOfDay, timeOrDay } from '~/lib/time';
 
 type At = { at: number | null | undefined };
 
@@ -27,6 +27,11 @@ export function Until({ at }: At) {
 /** `14:03:07.250`: for columns in which moments are compared. */
 export function Clock({ at }: At) {
   return at == null ? NONE : <Stamp at={at}>{timeOfDay(at)}</Stamp>;
+}
+
+/** The same, with the day where it is not `today`: for lists that go far back. */
+export function DayClock({ at, today }: At & { today: string }) {
+  return at == null ? NONE : <Stamp at={at}>{timeOrDay(at, today)}</Stamp>;
 }
 
 function Stamp({ at, children }: { at: number; children: string }) {

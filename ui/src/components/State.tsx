@@ -15,6 +15,7 @@ const GLYPHS: Record<GlyphName, { d: string; fill?: boolean }> = {
   loop: { d: 'M9.6 6.8A3.8 3.8 0 1 1 8.8 3.4M9.6 1.4v2.6H7' },
   bar: { d: 'M6 2a4 4 0 1 0 0 8 4 4 0 0 0 0-8zM3.2 8.8l5.6-5.6' },
   minus: { d: 'M2.2 2.2h7.6v7.6H2.2zM4.2 6h3.6' },
+  question: { d: 'M3.9 4.3a2.1 2.1 0 1 1 3.1 1.8c-.7.4-1 .8-1 1.5M6 10h.01' },
   diamond: { d: 'M6 1.8L10.2 6 6 10.2 1.8 6z' },
 };
 

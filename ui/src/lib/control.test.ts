@@ -31,6 +31,7 @@ describe('a task is offered', () => {
     ['SUCCESS', ['retry', 'forget']],
     ['FAILURE', ['retry', 'forget']],
     ['REVOKED', ['retry', 'forget']],
+    ['LOST', ['retry', 'forget']],
   ])('what fits %s', (state, commands) => expect(taskCommands(state)).toEqual(commands));
 });
 

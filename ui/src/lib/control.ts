@@ -9,7 +9,7 @@ import { FINISHED } from './states';
 
 /** Which commands make sense for a task in this state, what one most likely wants first. */
 export function taskCommands(state: string): string[] {
-  if (FINISHED.has(state)) return ['retry', 'forget'];
+  if (FINISHED.has(state) || state === 'LOST') return ['retry', 'forget'];
   if (state === 'STARTED') return ['terminate', 'abort', 'revoke'];
   return ['revoke'];
 }

@@ -8,7 +8,7 @@
 
 import type { TaskDetail } from '~/api/client';
 
-import { FINISHED, eventState } from './states';
+import { eventState, isOver } from './states';
 
 export type Kind = 'queue' | 'eta' | 'pause' | 'worker' | 'running';
 
@@ -57,14 +57,14 @@ export function life(task: Facts, now: number): Life | null {
   const runs = assign(task.timeline);
   const [first] = runs;
   if (!first) return null;
-  const until = FINISHED.has(task.state) ? task.state_at : now;
+  const until = isOver(task.state) ? task.state_at : now;
   const missing = Math.max(0, task.retries + 1 - runs.length); // before the first we know of
   const attempts = runs.map((run, index): Attempt => {
     const last = index === runs.length - 1;
     const again = index > 0 ? runs[index - 1]?.end?.type === 'task-retried' : missing > 0;
     const eta = last ? moment(task.eta) : null;
     const closed = run.end?.at ?? (last ? null : (runs[index + 1]?.received ?? runs[index + 1]?.started)?.at);
-    const end = closed ?? (FINISHED.has(task.state) ? until : null);
+    const end = closed ?? (isOver(task.state) ? until : null);
     return {
       number: missing + index + 1,
       parts: parts(run, again, eta, end, until),

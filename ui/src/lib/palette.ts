@@ -2,12 +2,12 @@
 
 import { clip } from './text';
 
-export type ItemKind = 'page' | 'action' | 'worker' | 'queue' | 'name' | 'task';
+export type ItemKind = 'page' | 'action' | 'worker' | 'queue' | 'name' | 'task' | 'search';
 
 /** Something that can be reached. */
 export interface Item {
   readonly kind: ItemKind;
-  readonly value: string; // a path, a command, a hostname, a queue, a task's name or id
+  readonly value: string; // a path, a command, a hostname, a queue, a task's name or id, a search's order and query
   readonly label: string; // what is shown
   readonly hint: string; // beside it: a key, a state; may be empty
   readonly text: string; // what is searched: bounded, in small letters
@@ -83,7 +83,7 @@ function begins(text: string, at: number): boolean {
 
 // ------------------------------------------------------------------ the order
 
-const WEIGHT: Record<ItemKind, number> = { task: 12, page: 10, action: 4, worker: 2, queue: 2, name: 0 };
+const WEIGHT: Record<ItemKind, number> = { task: 12, page: 10, action: 4, worker: 2, queue: 2, search: 6, name: 0 };
 const RECENT = 15;
 const LENGTH = 0.04; // of two that fit alike, the shorter
 

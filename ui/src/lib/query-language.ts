@@ -18,7 +18,7 @@ const DEEPEST = 5; // groups within each other
 
 export const KEYS = [
   'state', 'name', 'worker', 'queue', 'client', 'uuid', 'root', 'parent', 'args', 'kwargs',
-  'result', 'exception', 'runtime', 'wait', 'retries', 'since', 'until',
+  'result', 'exception', 'fingerprint', 'runtime', 'wait', 'retries', 'since', 'until',
 ] as const;
 export type Key = (typeof KEYS)[number];
 export type CompareKey = 'runtime' | 'wait' | 'retries';
@@ -67,6 +67,7 @@ const EXAMPLE: Readonly<Record<Key, string>> = {
   kwargs: 'kwargs:user=7',
   result: 'result:paid',
   exception: 'exception:Timeout',
+  fingerprint: 'fingerprint:3f2a9c01b7de',
   runtime: 'runtime:>5s',
   wait: 'wait:>1m',
   retries: 'retries:>0',

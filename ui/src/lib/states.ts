@@ -8,10 +8,11 @@ export type Tone =
   | 'retry'
   | 'revoked'
   | 'rejected'
+  | 'lost'
   | 'custom';
 
 /** A shape for each tone, so that no state is told by its colour alone. */
-export type Glyph = 'ring' | 'dot' | 'play' | 'check' | 'cross' | 'loop' | 'bar' | 'minus' | 'diamond';
+export type Glyph = 'ring' | 'dot' | 'play' | 'check' | 'cross' | 'loop' | 'bar' | 'minus' | 'question' | 'diamond';
 
 interface Look {
   tone: Tone;
@@ -29,16 +30,25 @@ const LOOKS: Record<string, Look> = {
   REJECTED: { tone: 'rejected', glyph: 'minus' },
 };
 
+/** What the console says of a task whose worker is gone and of whose end nothing is known. */
+export const LOST = 'LOST';
+const OWN: Record<string, Look> = { ...LOOKS, [LOST]: { tone: 'lost', glyph: 'question' } };
+
 const CUSTOM: Look = { tone: 'custom', glyph: 'diamond' };
 
 export const WAITING = ['PENDING', 'RECEIVED'] as const;
 export const FINISHED: ReadonlySet<string> = new Set(['SUCCESS', 'FAILURE', 'REVOKED', 'REJECTED']);
 
-export function look(state: string): Look {
-  return Object.hasOwn(LOOKS, state) ? (LOOKS[state] ?? CUSTOM) : CUSTOM;
+/** Whether nothing goes on: it ended, or nobody will ever know. */
+export function isOver(state: string): boolean {
+  return FINISHED.has(state) || state === LOST;
 }
 
-/** Celery's own states in the order of a task's life, then what the cluster made up. */
+export function look(state: string): Look {
+  return Object.hasOwn(OWN, state) ? (OWN[state] ?? CUSTOM) : CUSTOM;
+}
+
+/** Celery's own states in the order of a task's life, then what there is besides. */
 export function order(states: Iterable<string>): string[] {
   const known = Object.keys(LOOKS);
   const custom = [...states].filter((state) => !Object.hasOwn(LOOKS, state));
@@ -63,5 +73,5 @@ export function eventState(type: string): string {
 
 /** A state as a word in a sentence of the page: `Success`. What the cluster made up stays as it is. */
 export function stateWord(state: string): string {
-  return Object.hasOwn(LOOKS, state) ? state.charAt(0) + state.slice(1).toLowerCase() : state;
+  return Object.hasOwn(OWN, state) ? state.charAt(0) + state.slice(1).toLowerCase() : state;
 }

@@ -88,7 +88,7 @@ export interface Known {
 /** The keys, those that are written most first. */
 const OFFERED: readonly Key[] = [
   'state', 'name', 'runtime', 'since', 'worker', 'queue', 'exception', 'wait', 'kwargs', 'args',
-  'result', 'retries', 'until', 'uuid', 'client', 'root', 'parent',
+  'result', 'retries', 'until', 'uuid', 'client', 'root', 'parent', 'fingerprint',
 ];
 const OFTEN = 8;
 
@@ -105,6 +105,7 @@ export const NOTES: Record<Key, string> = {
   kwargs: 'a part, or one of them: key=value',
   result: 'a part of the result',
   exception: 'a part of the exception',
+  fingerprint: 'failures of one type at one place in the code',
   runtime: 'how long it ran, or has been running',
   wait: 'from being sent to being started',
   retries: 'how often it was tried again',

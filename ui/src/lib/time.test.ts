@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 
-import { absolute, machine, relative, timeOfDay } from './time';
+import { absolute, machine, relative, timeOfDay, timeOrDay } from './time';
 
 const NOON = new Date(2026, 10, 23, 12, 3, 7, 250).getTime() / 1000;
 
@@ -25,4 +25,10 @@ it('does not throw at a time that no calendar has', () => {
     expect(timeOfDay(at)).toBe('no such time');
     expect(machine(at)).toBe('');
   }
+});
+
+it('a time of another day is told with the day', () => {
+  const at = new Date(2026, 10, 22, 14, 3, 7, 250).getTime() / 1000;
+  expect(timeOrDay(at, '2026-11-22')).toBe('14:03:07.250');
+  expect(timeOrDay(at, '2026-11-23')).toBe('11-22 14:03:07');
 });

@@ -33,6 +33,12 @@ export function secondOf(at: number): string {
   return timeOfDay(at).split('.')[0] ?? '';
 }
 
+/** Hours to milliseconds; of another day than `today` (`2026-11-23`) the day and hours to seconds. */
+export function timeOrDay(at: number, today: string): string {
+  const there = dayOf(at);
+  return there === today || Number.isNaN(at) ? timeOfDay(at) : `${there.slice(5)} ${secondOf(at)}`;
+}
+
 /** For the `datetime` attribute; empty when the time is none. */
 export function machine(at: number): string {
   const date = new Date(at * 1000);

@@ -58,3 +58,10 @@ describe('patience', () => {
     expect(patience('polling', 'gone', 500)).toBeLessThan(patience('polling', null, 500));
   });
 });
+
+it('a history that cannot be written is told after what is worse, and can be set aside', () => {
+  expect(troubles('live', fine, true)).toEqual(['unkept']);
+  expect(troubles('live', { ...fine, broker: broker('disconnected') }, true)).toEqual(['broker-lost', 'unkept']);
+  // A console that does not answer says nothing of its history.
+  expect(troubles('gone', fine, true)).toEqual(['gone']);
+});

@@ -7,6 +7,7 @@ import type { Link } from '~/api/hub';
  * gone: the console does not answer · stale: its stream is silent · connecting: no stream yet
  * broker-lost, broker-connecting: the console has no broker · polling: streams do not get through
  * crowded: the server has too many live pages open, this one polls
+ * unkept: the history cannot be written
  * silent: no event ever came · taskless: workers are there, and none tells of tasks
  * unsent: nobody tells when tasks are sent
  */
@@ -18,6 +19,7 @@ export type Trouble =
   | 'broker-connecting'
   | 'polling'
   | 'crowded'
+  | 'unkept'
   | 'silent'
   | 'taskless'
   | 'unsent';
@@ -31,13 +33,15 @@ type Known = Pick<Overview, 'now' | 'started_at' | 'broker' | 'totals'> & {
   workers: Pick<Overview['workers'], 'online'>;
 };
 
-export function troubles(link: Link, overview: Known | null): Trouble[] {
+/** `unkept`: the history is in trouble. */
+export function troubles(link: Link, overview: Known | null, unkept = false): Trouble[] {
   const found: Trouble[] = [];
   if (link === 'gone' || link === 'stale' || link === 'connecting') found.push(link);
   // What the broker and the workers do now, only a console that answers knows.
   if (link === 'gone' || link === 'stale' || overview === null) return found;
   if (overview.broker.state === 'disconnected') found.push('broker-lost');
   if (overview.broker.state === 'connecting') found.push('broker-connecting');
+  if (unkept) found.push('unkept');
   if (link === 'polling') found.push('polling');
   if (overview.broker.state === 'connected') found.push(...quiet(overview));
   return found;
@@ -54,7 +58,7 @@ function quiet({ now, started_at, broker, ingest, totals, workers }: Known): Tro
 }
 
 /** Those that people can set aside: everything works, with less to see. */
-export const HIDEABLE: ReadonlySet<Trouble> = new Set(['polling', 'crowded', 'silent', 'taskless', 'unsent']);
+export const HIDEABLE: ReadonlySet<Trouble> = new Set(['unkept', 'polling', 'crowded', 'silent', 'taskless', 'unsent']);
 
 /** Those that the tab's title and icon tell of: what the page shows is old. */
 const GRAVE: Partial<Record<Trouble, string>> = {

@@ -17,7 +17,7 @@ it('names colours in tokens.css only', () => {
 
 it('defines each state colour for both themes', () => {
   const tokens = readFileSync(join(SRC, 'styles/tokens.css'), 'utf8');
-  for (const state of ['success', 'failure', 'retry', 'running', 'waiting', 'revoked', 'rejected', 'custom']) {
+  for (const state of ['success', 'failure', 'retry', 'running', 'waiting', 'revoked', 'rejected', 'lost', 'custom']) {
     expect(tokens.match(new RegExp(`--${state}: #`, 'g')), state).toHaveLength(2);
     expect(tokens.match(new RegExp(`--${state}-soft: #`, 'g')), state).toHaveLength(2);
   }

@@ -9,7 +9,7 @@ import { SIGHTS, apart, colours, contrast, parse } from './colour';
 
 const TOKENS = readFileSync(join(import.meta.dirname, 'tokens.css'), 'utf8');
 // One state for each tone that tells of something.
-const STATES = ['PENDING', 'STARTED', 'SUCCESS', 'FAILURE', 'RETRY', 'REVOKED', 'REJECTED', 'CUSTOM'];
+const STATES = ['PENDING', 'STARTED', 'SUCCESS', 'FAILURE', 'RETRY', 'REVOKED', 'REJECTED', 'LOST', 'CUSTOM'];
 const TONES = STATES.map((state) => look(state).tone);
 // What an operator looks for all day: told apart by colour alone, whoever looks.
 const DAILY: readonly Tone[] = ['waiting', 'running', 'success', 'failure', 'retry'];

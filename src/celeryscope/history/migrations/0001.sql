@@ -13,7 +13,7 @@ INSERT INTO word (id, kind, text) VALUES
 -- Every task once. Times are whole microseconds.
 CREATE TABLE task (
     seq          INTEGER PRIMARY KEY,  -- grows; a task whose block is sealed moves to the end
-    uuid         BLOB NOT NULL UNIQUE, -- 16 bytes; text where the id is no UUID
+    uuid         BLOB NOT NULL UNIQUE, -- 16 bytes, or text (rows.id_key)
     state        INTEGER NOT NULL,     -- word
     at           INTEGER NOT NULL,     -- since the epoch: of the event that set the state
     name         INTEGER,              -- words
@@ -34,7 +34,8 @@ CREATE TABLE task (
     root         BLOB,                 -- NULL where it is the task itself
     parent       BLOB,
     flags        INTEGER NOT NULL,     -- 1 terminated, 2 expired, 4 truncated, 8 has a traceback,
-                                       -- 16 has a life of its own, 32 its root is known
+                                       -- 16 has a life of its own, 32 its root is known,
+                                       -- 64 its arguments were cut, 128 found out by ourselves
     signum       TEXT,
     args         TEXT,
     kwargs       TEXT,

@@ -19,12 +19,15 @@ from celeryscope.cluster.accounting import Gap
 from celeryscope.cluster.liveness import Status
 from celeryscope.cluster.state import TASK_EVENTS, NameStats
 from celeryscope.errors import NotFound
+from celeryscope.history import record
 from celeryscope.metrics.collectors import waits_of
 from celeryscope.model import query as language
+from celeryscope.model.fingerprint import fingerprint
 from celeryscope.model.message import Message
 from celeryscope.model.task import Task
 from celeryscope.model.worker import Worker
 from celeryscope.web import activity
+from celeryscope.web import known as knowing
 from celeryscope.web import queues as queue_figures
 from celeryscope.web.figures import STEP_SECONDS
 from celeryscope.web.queues import Queue
@@ -291,6 +294,7 @@ class TaskRow(msgspec.Struct, frozen=True, kw_only=True):
     result: str | None
     exception: str | None
     state_at: float
+    fetched: bool  # its end is from the result backend, no event told it
 
 
 class RunningTask(TaskRow, frozen=True, kw_only=True):
@@ -353,11 +357,11 @@ class Relative(msgspec.Struct, frozen=True, kw_only=True):
 
     uuid: str
     name: str | None
-    state: str | None  # None: not in memory
+    state: str | None  # None: not known here
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
-    """One event of a task; `at` is by the clock of `host`."""
+    """One event of a task; `at` is by the clock of `host`, of `task-lost` by ours."""
 
     type: str
     at: float
@@ -365,9 +369,38 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
     retries: int | None  # the attempt it belongs to, 0 the first; None: nothing tells
 
 
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of a task. Times are by the clock of its worker."""
+
+    number: int  # in the order they began, 1 for the first
+    retries: int | None  # how often it was retried before; None: nothing tells
+    worker: str
+    state: str  # that the run came to; RETRY: a retry was to follow; LOST: see `lost`
+    received: float | None
+    started: float | None
+    ended: float | None
+    runtime: float | None  # seconds
+    wait: float | None  # seconds from sent (or eta) to started
+    exception: str | None
+    traceback: str | None
+
+
+class Lost(msgspec.Struct, frozen=True, kw_only=True):
+    """That a run has no end, as we decided."""
+
+    at: float  # our clock, when that was decided
+    worker: str
+    started: float | None  # when the run began, by its worker's clock
+    why: str  # a sentence
+
+
 class TaskDetail(TaskRow, frozen=True, kw_only=True):
     """One task, with all we know of it."""
 
+    source: Literal["memory", "history"]  # history: it is not in memory any more
+    attempts: list[Attempt]  # in the order they began
+    fingerprint: str | None  # of its exception: 12 hexadecimal digits
+    lost: Lost | None  # the last run that was taken for lost; it may have gone on since
     traceback: str | None
     eta: str | None
     expires: str | None
@@ -376,7 +409,7 @@ class TaskDetail(TaskRow, frozen=True, kw_only=True):
     root: Relative | None  # None: it is its own root, or none is known
     parent: Relative | None
     children: list[Relative]
-    children_total: int
+    children_total: int  # so many at least
     exchange: str | None
     routing_key: str | None
     succeeded: float | None
@@ -388,6 +421,7 @@ class TaskDetail(TaskRow, frozen=True, kw_only=True):
     expired: bool
     signum: str | None
     truncated: bool  # some text was longer than we keep
+    arguments_kept: bool  # false: arguments and results are not kept (`store_args`)
     clock: int | None  # Lamport clock of the event that set the state
     usual: NameRow | None  # what became of the tasks of its name
     timeline: list[Moment]  # oldest first
@@ -738,26 +772,29 @@ def tasks(services: Services, _path: Mapping[str, str], query: TaskQuery) -> Tas
 
 def task(services: Services, path: Mapping[str, str], _query: NoQuery) -> TaskDetail:
     """See one task."""
-    found = services.state.tasks.get(path["uuid"])
-    if found is None:
-        raise NotFound("task", path["uuid"])
+    life = knowing.life(services, path["uuid"])
+    found = life.task
     with services.state.lock:
-        known = list(services.state.tasks.values())
         usual = services.state.names.get(found.name or "")
-    children = [task for task in known if task.parent_id == found.uuid != task.uuid]
+    family = knowing.family(services, found)
     return TaskDetail(
         **msgspec.structs.asdict(task_row(found)),
+        source="history" if life.is_old else "memory",
+        attempts=[_attempt(number, one) for number, one in enumerate(life.attempts, 1)],
+        fingerprint=fingerprint(found.exception, found.traceback),
+        lost=None if found.lost is None else Lost(**found.lost._asdict()),
         traceback=found.traceback,
         eta=found.eta,
         expires=found.expires,
         root_id=found.root_id,
         parent_id=found.parent_id,
-        root=_relative(services, found, found.root_id),
-        parent=_relative(services, found, found.parent_id),
+        root=_relative(found.root_id, family.root) if found.root_id != found.uuid else None,
+        parent=_relative(found.parent_id, family.parent) if found.parent_id != found.uuid else None,
         children=[
-            Relative(uuid=c.uuid, name=c.name, state=c.state) for c in children[:MOST_CHILDREN]
+            Relative(uuid=c.uuid, name=c.name, state=c.state)
+            for c in family.children[:MOST_CHILDREN]
         ],
-        children_total=len(children),
+        children_total=len(family.children),
         exchange=found.exchange,
         routing_key=found.routing_key,
         succeeded=found.succeeded,
@@ -769,6 +806,7 @@ def task(services: Services, path: Mapping[str, str], _query: NoQuery) -> TaskDe
         expired=found.expired,
         signum=found.signum,
         truncated=found.truncated,
+        arguments_kept=services.state.keep_arguments,
         clock=found.state_clock,
         usual=None if usual is None else _name_row(services, usual),
         timeline=_timeline(found),
@@ -914,6 +952,7 @@ def task_row(task: Task) -> TaskRow:
         result=task.result,
         exception=task.exception,
         state_at=task.state_at,
+        fetched=task.fetched,
     )
 
 
@@ -944,14 +983,19 @@ def facets(found: select.Facets) -> Facets:
     )
 
 
-def _relative(services: Services, task: Task, uuid: str | None) -> Relative | None:
-    """Describe another task of the family; None when it is the task itself."""
-    if uuid is None or uuid == task.uuid:
-        return None
-    relative = services.state.tasks.get(uuid)
-    if relative is None:
-        return Relative(uuid=uuid, name=None, state=None)
-    return Relative(uuid=uuid, name=relative.name, state=relative.state)
+def _relative(uuid: str | None, relative: Task | None) -> Relative | None:
+    """Describe another task of the family; of one that nobody knows there is the id alone."""
+    if relative is not None:
+        return Relative(uuid=relative.uuid, name=relative.name, state=relative.state)
+    return None if uuid is None else Relative(uuid=uuid, name=None, state=None)
+
+
+def _attempt(number: int, run: record.Attempt) -> Attempt:
+    """Describe a run, whose times are whole microseconds."""
+    times = ("received", "started", "ended", "runtime", "wait")
+    told = run._asdict()
+    told.update((time, record.seconds(told[time])) for time in times if told[time] is not None)
+    return Attempt(number=number, **told)
 
 
 def _name_row(services: Services, stats: NameStats) -> NameRow:
@@ -1167,5 +1211,8 @@ def _timeline(task: Task) -> list[Moment]:
         )
         for state, at in task.custom
     ]
+    if task.lost is not None:
+        lost = task.lost
+        moments.append(Moment(type="task-lost", at=lost.at, host=lost.worker, retries=None))
     # Stable: events of the same moment stay in the order of a task's life.
     return sorted(moments, key=lambda moment: moment.at)

@@ -6,9 +6,10 @@ durations are seconds.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Final, Generic, Literal, TypeVar
+from collections.abc import Callable, Mapping, Set
+from typing import Annotated, Any, Final, Generic, Literal, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -36,6 +37,7 @@ from celeryscope.control.commands import MAX_IDS as MAX_SENT_IDS
 from celeryscope.errors import BadArgument
 from celeryscope.model import query as language
 from celeryscope.model.actor import Role
+from celeryscope.model.query import Query
 from celeryscope.model.task import Task
 from celeryscope.web import steering
 from celeryscope.web.api.console import (
@@ -54,6 +56,9 @@ MAX_QUERY_CHARS: Final = 2048
 #: What all workers' answers together may take of one answer of ours.
 MAX_VALUES_BYTES: Final = 8 * 2**20
 _MOST_NAMES = _MOST_SAMPLES = 10
+#: How long tasks are looked for in the history for a selection, and how many at a time.
+_SELECT_SECONDS: Final = 10.0
+_SELECT_ROWS: Final = 1_000
 
 # ---------------------------------------------------------------------- the table
 
@@ -340,7 +345,7 @@ def send(services: Services, path: Mapping[str, str], body: ControlRequest) -> A
 
 
 def select(services: Services, _path: Mapping[str, str], body: SelectionRequest) -> Selection:
-    """Choose tasks in memory for a command, exactly as they are now."""
+    """Choose tasks for a command, exactly as they are now."""
     command = find(body.command)
     steering.demand(services, command.role, f"'{command.name}'")
     if command.name not in _LEAVES:
@@ -349,16 +354,22 @@ def select(services: Services, _path: Mapping[str, str], body: SelectionRequest)
     if len(body.query) > MAX_QUERY_CHARS:
         raise BadArgument("query", f"'query' must be at most {MAX_QUERY_CHARS:,} characters.")
     now = services.clock()
-    matches = selecting.compile(language.parse(body.query), now)
+    wanted = language.parse(body.query)
+    matches = selecting.compile(wanted, now)
     with services.state.lock:
         known = list(services.state.tasks.values())
     matching = list(filter(matches, known))
     leaves, reason = _LEAVES[command.name]
-    touched = [task for task in matching if not leaves(task)]
+    touched: list[Task | _Old] = [task for task in matching if not leaves(task)]
     left_out = []
     if len(touched) < len(matching):
         left_out.append(LeftOut(reason=reason, count=len(matching) - len(touched)))
     most = MAX_IDS if command.runs == "here" else MAX_SENT_IDS
+    older, more = _older(services, wanted, now, leaves, {task.uuid for task in known}, most)
+    touched += older
+    if more:
+        words = f"At most {most:,} are taken at a time, and there was no time for all: the newest."
+        left_out.append(LeftOut(reason=words, count=more))
     if len(touched) > most:
         words = f"At most {most:,} are taken at a time: the newest."
         left_out.append(LeftOut(reason=words, count=len(touched) - most))
@@ -372,12 +383,51 @@ def select(services: Services, _path: Mapping[str, str], body: SelectionRequest)
         query=body.query,
         now=now,
         expires_at=kept.expires_at,
-        matching=len(matching),
+        matching=len(matching) + len(older) + more,
         count=len(touched),
         left_out=left_out,
         names=[SelectedName(name=name, count=count) for name, count in counts],
         sample=list(kept.ids[:_MOST_SAMPLES]),
     )
+
+
+class _Old(NamedTuple):
+    """What is needed of a task that is in the history only."""
+
+    uuid: str
+    name: str | None
+    state_at: float
+
+
+def _older(
+    services: Services,
+    wanted: Query,
+    now: float,
+    leaves: Callable[[Task], bool],
+    known: Set[str],
+    most: int,
+) -> tuple[list[_Old], int]:
+    """Give those that a command would touch of the tasks that memory let go, the newest first.
+
+    Beside them it says how many more there are at least that it did not get to.
+    """
+    if services.history is None:
+        return [], 0
+    found: list[_Old] = []
+    after, until = None, time.monotonic() + _SELECT_SECONDS
+    while True:
+        page = services.history.search(wanted, now=now, after=after, limit=_SELECT_ROWS)
+        found += [
+            _Old(task.uuid, task.name, task.state_at)
+            for task in page.tasks
+            if task.uuid not in known and not leaves(task)
+        ]
+        after = page.after
+        if not page.more or after is None:
+            return found, 0
+        if len(found) > most or time.monotonic() > until:
+            counted = services.history.count(wanted, now=now)
+            return found, max(1, counted.total - len(found) - len(known))
 
 
 def actions(services: Services, _path: Mapping[str, str], _query: NoQuery) -> ActionList:
@@ -493,12 +543,12 @@ def _argument(argument: Argument) -> ArgumentInfo:
 
 
 def _report(services: Services, report: Report) -> ActionReport:
-    room, mask = _Room(MAX_VALUES_BYTES), services.state.mask
+    room = _Room(MAX_VALUES_BYTES)
     return ActionReport(
         **_summary(services, report),
         now=services.clock(),
         workers=[_worker(worker, room) for worker in report.workers],
-        items=[_item(item, room, mask) for item in report.items],
+        items=[_item(services, item, room) for item in report.items],
         items_left_out=report.items_left_out,
     )
 
@@ -510,7 +560,7 @@ def _summary(services: Services, report: Report) -> dict[str, Any]:
         "sequence": report.sequence,
         "command": report.command,
         "title": command.title,
-        "arguments": steering.shown(report.arguments, services.state.mask),
+        "arguments": steering.shown(report.arguments, services.state.mask_arguments),
         "runs": command.runs,
         "everyone": report.everyone,
         "state": report.state,
@@ -549,8 +599,9 @@ def _worker(worker: WorkerResult, room: _Room) -> WorkerOutcome:
     )
 
 
-def _item(item: ItemResult, room: _Room, mask: Callable[[str], str] | None) -> ItemOutcome:
-    value, dropped = room.take(steering.masked(item.value, mask))
+def _item(services: Services, item: ItemResult, room: _Room) -> ItemOutcome:
+    mask = services.state.mask
+    value, dropped = room.take(steering.masked(item.value, services.state.mask_arguments))
     said = mask(item.said) if mask is not None else item.said
     return ItemOutcome(
         subject=item.subject,

@@ -15,6 +15,7 @@ from starlette.datastructures import QueryParams
 
 from celeryscope.errors import BadArgument, CeleryscopeError, NotFound, Unavailable
 from celeryscope.model.task import Task
+from celeryscope.web import known as knowing
 from celeryscope.web import search
 from celeryscope.web.search import fold
 from celeryscope.web.services import Services
@@ -258,12 +259,11 @@ def _listed(task: Task, children: Mapping[str, list[str]]) -> Json:
 
 def task_info(services: Services, path: Mapping[str, str], _arguments: Arguments) -> Json:
     """`GET /api/task/info/{id}`: one task."""
-    found = services.state.tasks.get(path["task_id"])
+    found = knowing.find(services, path["task_id"])
     if found is None:
         raise NotFound("task", path["task_id"])
-    with services.state.lock:
-        known = list(services.state.tasks.values())
-    return shown(found, children_of(known))
+    children = knowing.family(services, found).children
+    return shown(found, {found.uuid: [child.uuid for child in children]})
 
 
 def task_types(services: Services, _path: Mapping[str, str], _arguments: Arguments) -> Json:

@@ -425,7 +425,7 @@ async def _await_result(asked: Asked, task_id: str, seconds: float) -> Result:
 def _value(asked: Asked, result: Result) -> Json:
     """Give what a task that is over left."""
     mask = asked.services.state.mask
-    told: Json = {"result": steering.masked(result.value, mask)}
+    told: Json = {"result": steering.masked(result.value, asked.services.state.mask_arguments)}
     if result.state == "FAILURE":
         traceback = result.traceback
         told["traceback"] = mask(traceback) if mask and traceback is not None else traceback

@@ -13,6 +13,7 @@ from celeryscope.model.task import Task
 from celeryscope.schedules.overdue import overdue
 from celeryscope.web.api.control import ScheduleEntry, ScheduleList, ScheduleSource
 from celeryscope.web.services import Services
+from celeryscope.web.sources import State
 
 _MOST_TEXT_CHARS = 500
 _MOST_OPTIONS = 50
@@ -29,7 +30,7 @@ def schedules(
     with services.state.lock:
         sent = newest(services.state.tasks.values(), {e.task for s in read for e in s.entries})
     entries = [
-        _entry(entry, schedule, sent.get(entry.task, ()), now=now, mask=services.state.mask)
+        _entry(entry, schedule, sent.get(entry.task, ()), now=now, cluster=services.state)
         for schedule in read
         for entry in schedule.entries
     ]
@@ -70,7 +71,7 @@ def last_task(
 
     Where no event told any arguments it is the newest of that name.
     """
-    wanted = inner(_masked(repr(list(entry.args)), mask)), _masked(repr(dict(entry.kwargs)), mask)
+    wanted = inner(masked(repr(list(entry.args)), mask)), masked(repr(dict(entry.kwargs)), mask)
     if entry.sendable:
         for task in tasks:
             if task.args is None or task.kwargs is None:
@@ -96,8 +97,9 @@ def _entry(
     tasks: Sequence[Task],
     *,
     now: float,
-    mask: Callable[[str], str] | None,
+    cluster: State,
 ) -> ScheduleEntry:
+    mask = cluster.mask_arguments
     task, doubt = last_task(entry, tasks, mask)
     told, last_run = "source" if entry.last_run is not None else "", entry.last_run
     seen = None if task is None or doubt else sent_at(task)
@@ -107,7 +109,7 @@ def _entry(
     # interval without a last run of its own, the events of this moment tell.
     read_at = schedule.read_at if schedule.read_at is not None and entry.next_run else now
     state, seconds = overdue(entry, last_run=last_run, now=read_at)
-    options = _options(entry.options, mask)
+    options = _options(entry.options, cluster.mask)
     return ScheduleEntry(
         id=entry.id,
         source=entry.source,
@@ -150,9 +152,10 @@ def _options(options: Mapping[str, Any], mask: Callable[[str], str] | None) -> d
 
 
 def _shown(value: object, mask: Callable[[str], str] | None, *, bare: bool = False) -> str:
-    text = _masked(value if bare and isinstance(value, str) else repr(value), mask)
+    text = masked(value if bare and isinstance(value, str) else repr(value), mask)
     return text if len(text) <= _MOST_TEXT_CHARS else text[: _MOST_TEXT_CHARS - 1] + "…"
 
 
-def _masked(text: str, mask: Callable[[str], str] | None) -> str:
+def masked(text: str, mask: Callable[[str], str] | None) -> str:
+    """Take the secrets out of a text."""
     return text if mask is None else mask(text)

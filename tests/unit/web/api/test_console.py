@@ -371,6 +371,15 @@ async def test_a_task_shows_its_life(cluster: Cluster) -> None:
     assert (told.usual.name, told.usual.succeeded) == ("shop.pay", 2)
 
 
+async def test_a_task_says_whether_its_arguments_are_kept_at_all(cluster: Cluster) -> None:
+    cluster.feed(life("a"))
+    assert (await get(cluster, "/tasks/a", console.TaskDetail)).arguments_kept
+    cluster.state.keep_arguments = False
+    cluster.feed(life("b", args="('card',)"))
+    told = await get(cluster, "/tasks/b", console.TaskDetail)
+    assert (told.args, told.result, told.arguments_kept) == (None, None, False)
+
+
 async def test_relatives_that_were_let_go_are_named_without_a_state(cluster: Cluster) -> None:
     cluster.feed(life("a", parent_id="gone", root_id="a"))
     told = await get(cluster, "/tasks/a", console.TaskDetail)

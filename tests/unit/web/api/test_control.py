@@ -250,6 +250,18 @@ async def test_what_is_masked_in_events_is_masked_in_actions(cluster: Cluster) -
     assert "hunter2" not in (await get(cluster, "/api/v1/actions")).text
 
 
+async def test_where_arguments_are_not_kept_actions_do_not_show_them(cluster: Cluster) -> None:
+    cluster.state.keep_arguments = False
+    cluster.desk.report = {
+        "arguments": {"task_name": "a", "args": [4711], "kwargs": {"key": "hunter2"}},
+        "items": (ItemResult("id", "ok", "It ended.", value={"x": [4711]}),),
+    }
+    answer = await post(cluster, CONTROL + "ping")
+    assert answer.json()["arguments"] == {"task_name": "a", "args": "***", "kwargs": "***"}
+    assert answer.json()["items"][0]["value"] == "***"
+    assert answer.json()["items"][0]["said"] == "It ended."
+
+
 # ---------------------------------------------------------------------- actions
 
 

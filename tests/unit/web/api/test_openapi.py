@@ -76,6 +76,7 @@ def test_what_is_always_told_is_required(document: dict[str, Any]) -> None:
         "MessageRequest",
         "OverviewChanges",
         "Problem",
+        "SearchRequest",
         "TokenRequest",
     }
 

@@ -6,8 +6,9 @@ Everything of the others is called bank…, so that a test only has to look for 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 
 from celeryscope.control.commands import COMMANDS
 from celeryscope.control.results import Result
+from celeryscope.history.store import History
 from celeryscope.model.actor import Actor, Scope
 from celeryscope.web.api.console import LiveQuery
 from celeryscope.web.auth import limits
@@ -29,6 +31,7 @@ from tests.unit.web.people import (
     answer_at_once,
     fill,
     given,
+    history_in,
 )
 from tests.unit.web.standins import NOW, WORKER, Cluster, life, serving
 
@@ -43,9 +46,21 @@ CONTROL = "/api/v1/control/"
 class One:
     """Somebody limited, and what they ask."""
 
-    def __init__(self, scope: Scope = THEIRS, role: Any = "viewer") -> None:
+    def __init__(
+        self,
+        scope: Scope = THEIRS,
+        role: Any = "viewer",
+        *,
+        history: History | None = None,
+        remembers: bool = True,
+    ) -> None:
+        """With `remembers` False the tasks are in the history alone."""
         self.house = House(Users(None))
         self.cluster = self.house.cluster
+        if not remembers:
+            with self.cluster.state.lock:
+                self.cluster.state.tasks.clear()
+        self.cluster.services = dataclasses.replace(self.cluster.services, history=history)
         self.headers = self.house.credentials(Person("eve", role, scope), "bearer")
 
     def also(
@@ -84,6 +99,12 @@ SEEN = [
     "/api/v1/tasks?query=state:success&facets=1&sort=name", "/api/v1/tasks/mine",
     "/api/v1/tasks/mine-child", "/api/v1/names", "/api/v1/ingest", "/api/v1/commands",
     "/api/v1/actions", "/api/v1/schedules", "/api/v1/sessions", "/api/v1/tokens",
+    "/api/v1/history", "/api/v1/history/tasks", "/api/v1/history/tasks?query=-state:x&sort=longest",
+    "/api/v1/history/count", "/api/v1/history/export?format=csv",
+    "/api/v1/history/export?format=json", "/api/v1/searches", "/api/v1/families/mine",
+    "/api/v1/families/mine-child", "/api/v1/started/beat_schedule:mail-nightly",
+    "/api/v1/insight", "/api/v1/insight/names/shop.mail", "/api/v1/insight/exceptions",
+    "/api/v1/insight/calendar",
     "/api/v1/openapi.json", "/api/tasks", "/api/tasks?search=secret", "/api/task/types",
     "/api/task/info/mine", "/api/task/info/mine-child", "/api/task/result/mine",
     "/api/queues/length", "/workers?json=1",
@@ -91,9 +112,22 @@ SEEN = [
 ]  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
+    history = history_in(tmp_path_factory.mktemp("history"))
+    history.searches.save(
+        "boss", name="the bank", query="name:bank.pay", sort="newest", shared=True, now=NOW
+    )
+    yield history
+    history.close()
+
+
+@pytest.mark.parametrize("remembers", [True, False], ids=["in memory", "in the history"])
 @pytest.mark.parametrize("role", ["viewer", "operator", "admin"])
-async def test_nothing_of_others_is_in_any_answer(role: str) -> None:
-    one = One(THEIRS, role)
+async def test_nothing_of_others_is_in_any_answer(
+    role: str, remembers: bool, history: History
+) -> None:
+    one = One(THEIRS, role, history=history, remembers=remembers)
     everybody = one.also("boss")
     one.cluster.services.figures.sample(NOW, one.cluster.services.state)
     async with one.house.client() as http:
@@ -164,6 +198,30 @@ async def test_a_task_tells_no_id_of_others_in_its_family() -> None:
     assert [flower[key] for key in ("root", "root_id", "parent", "parent_id")] == [None] * 4
     for query in ("parent:bank", "parent:b*", "root:bank", "parent:*"):
         assert ids(await one.get("/api/v1/tasks", query=query)) == set(), query
+
+
+async def test_a_task_of_the_history_is_theirs_as_one_in_memory_is(history: History) -> None:
+    one = One(history=history, remembers=False)
+    assert ids(await one.get("/api/v1/history/tasks")) == {"mine", "mine-failed", "mine-child"}
+    told = (await one.get("/api/v1/tasks/mine-child")).json()
+    assert told["source"] == "history"
+    assert (told["root_id"], told["parent_id"], told["root"], told["parent"]) == (None,) * 4
+    assert (await one.get("/api/v1/tasks/mine")).json()["children_total"] == 0
+    for query in ("parent:bank", "parent:b*", "root:bank", "parent:*", "bank", "name:bank.*"):
+        assert ids(await one.get("/api/v1/history/tasks", query=query)) == set(), query
+        count = (await one.get("/api/v1/history/count", query=query)).json()
+        assert count["total"] == 0, query
+    answers = [await one.get(f"/api/v1/tasks/{uuid}") for uuid in ("bank", "bang")]
+    assert {answer.status_code for answer in answers} == {404}
+    assert answers[0].text == answers[1].text.replace("bang", "bank")
+
+
+async def test_what_the_memory_knows_better_hides_a_task_of_the_history(history: History) -> None:
+    one = One(TASKS, history=history)
+    with one.cluster.state.lock:
+        one.cluster.state.tasks["mine"].renamed = (NOW, "bank.pay")
+    assert (await one.get("/api/v1/tasks/mine")).status_code == 404
+    assert "mine" not in ids(await one.get("/api/v1/history/tasks"))
 
 
 async def test_family_that_is_theirs_is_told() -> None:

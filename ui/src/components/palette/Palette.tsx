@@ -17,6 +17,7 @@ import { plural } from '~/lib/format';
 import { type Item, type ItemKind, idTyped, item, itemKey, moved, rank, sameItem } from '~/lib/palette';
 import { type Chosen, type TargetKind, TARGET_WORD, request, targetsOf } from '~/lib/palette-targets';
 import { queryOf } from '~/lib/query';
+import { sortOf, stripped } from '~/lib/task-query';
 import { clip, visible } from '~/lib/text';
 
 import { Key } from '../Button';
@@ -160,7 +161,7 @@ function clamped(at: number, many: number): number {
 // ------------------------------------------------------------------ what is found
 
 function useFound(query: string, things: Things, tasks: readonly Item[], step: Step | null, recent: readonly Item[]) {
-  const { pages, actions, workers, queues, names, commands } = things;
+  const { pages, actions, workers, queues, names, searches, commands } = things;
   const wanted = step?.left[0] ?? null;
   const everyone = step !== null && wanted === 'worker' && commands.get(step.command)?.needs_workers === false;
   return useMemo(() => {
@@ -169,7 +170,7 @@ function useFound(query: string, things: Things, tasks: readonly Item[], step: S
       one.kind === 'action' ? commands.has(one.value) : one.kind !== 'page' || pages.some((page) => sameItem(page, one)));
     switch (wanted) {
       case null: {
-        const ranked = rank(query, [...pages, ...actions, ...workers, ...queues, ...names], lately, SHOWN);
+        const ranked = rank(query, [...pages, ...searches, ...actions, ...workers, ...queues, ...names], lately, SHOWN);
         return { items: [...tasks, ...ranked.items], left: ranked.left };
       }
       case 'worker':
@@ -181,7 +182,7 @@ function useFound(query: string, things: Things, tasks: readonly Item[], step: S
       case 'task':
         return withTyped(query, 'task', { items: tasks, left: 0 });
     }
-  }, [query, pages, actions, workers, queues, names, tasks, wanted, everyone, commands, recent]);
+  }, [query, pages, actions, workers, queues, names, searches, tasks, wanted, everyone, commands, recent]);
 }
 
 /** What is not known here may be there all the same: it can be given as it was typed. */
@@ -202,6 +203,10 @@ function useActs() {
     if (kind === 'queue') return router.navigate({ to: '/queues', search: { queue: value } });
     if (kind === 'name') return router.navigate({ to: '/tasks', search: { query: queryOf({ name: value }) } });
     if (kind === 'task') return router.navigate({ to: '/tasks/$uuid', params: { uuid: value } });
+    if (kind === 'search') {
+      const [order = '', ...words] = value.split(' ');
+      return router.navigate({ to: '/tasks', search: stripped({ query: words.join(' '), sort: sortOf(order) }) });
+    }
     const page = PAGES.find(({ to }) => to === value);
     return page ? router.navigate({ to: page.to }) : undefined;
   };
@@ -211,10 +216,10 @@ function useActs() {
 // ------------------------------------------------------------------ how it looks
 
 const WORDS: Record<ItemKind, string> = {
-  page: 'Page', action: 'Action', worker: 'Worker', queue: 'Queue', name: 'Tasks named so', task: 'Task',
+  page: 'Page', action: 'Action', worker: 'Worker', queue: 'Queue', name: 'Tasks named so', task: 'Task', search: 'Saved search',
 };
 const ICONS: Record<ItemKind, IconName> = {
-  page: 'right', action: 'play', worker: 'workers', queue: 'queues', name: 'filter', task: 'tasks',
+  page: 'right', action: 'play', worker: 'workers', queue: 'queues', name: 'filter', task: 'tasks', search: 'bookmark',
 };
 
 interface OptionsProps {

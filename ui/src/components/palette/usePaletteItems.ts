@@ -4,7 +4,7 @@ import { useEffect, useMemo, useState } from 'react';
 
 import { useCommands } from '~/api/control';
 import { useLive, useTopic } from '~/api/live';
-import { useNames, useQueues, useTasks } from '~/api/queries';
+import { useHistoryStatus, useNames, useQueues, useSavedSearches, useTasks } from '~/api/queries';
 import type { CommandInfo } from '~/api/client';
 import { type IdTyped, type Item, idTyped, item, itemKey } from '~/lib/palette';
 import { valueText } from '~/lib/query';
@@ -25,6 +25,7 @@ export interface Things {
   workers: readonly Item[];
   queues: readonly Item[];
   names: readonly Item[];
+  searches: readonly Item[]; // saved ones
   commands: ReadonlyMap<string, CommandInfo>;
   pending: readonly string[]; // what has not come yet, in words
   failed: readonly string[]; // what cannot be had now
@@ -36,6 +37,8 @@ export function useThings(): Things {
   const queues = useQueues();
   const names = useNames(true);
   const commands = useCommands();
+  const kept = useHistoryStatus().data?.kept === true;
+  const saved = useSavedSearches(kept).data?.searches;
 
   const places = usePages();
   const pages = useMemo(() => places.map(({ to, word }) => item('page', to, word, '', PAGE_WORDS[to])), [places]);
@@ -56,6 +59,11 @@ export function useThings(): Things {
   );
   const nameItems = useMemo(() => (names.data ?? []).map(({ name }) => item('name', name)), [names.data]);
 
+  const searches = useMemo(
+    () => (saved ?? []).map(({ name, sort, query }) => item('search', `${sort} ${query}`, name, query === '' ? 'every task' : query, 'saved search')),
+    [saved],
+  );
+
   const parts = [
     { word: 'workers', there: grid !== null, error: null },
     { word: 'queues', there: queues.data !== undefined, error: queues.error },
@@ -68,6 +76,7 @@ export function useThings(): Things {
     workers,
     queues: queueItems,
     names: nameItems,
+    searches,
     commands: known,
     pending: parts.filter(({ there, error }) => !there && !error).map(({ word }) => word),
     failed: parts.filter(({ there, error }) => !there && error).map(({ word }) => word),

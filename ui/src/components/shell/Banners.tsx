@@ -6,7 +6,9 @@
 import { type ReactNode, useState } from 'react';
 
 import { useLive } from '~/api/live';
-import type { Broker } from '~/api/client';
+import { useHistoryStatus } from '~/api/queries';
+import type { Broker, HistoryStatus } from '~/api/client';
+import { plural } from '~/lib/format';
 import type { Tone } from '~/lib/states';
 import type { Trouble } from '~/lib/trouble';
 
@@ -30,17 +32,19 @@ interface Notice {
 export function Banner({ told, onHide }: { told: Told; onHide?: () => void }) {
   const heard = useLive((state) => state.now);
   const broker = useLive((state) => state.overview?.broker ?? null);
-  return <BannerView {...told} heard={heard} broker={broker} hide={onHide ?? told.hide} />;
+  const history = useHistoryStatus().data ?? null;
+  return <BannerView {...told} heard={heard} broker={broker} history={history} hide={onHide ?? told.hide} />;
 }
 
 interface BannerViewProps extends Told {
   heard: number | null;
   broker: Broker | null;
+  history?: HistoryStatus | null;
 }
 
-export function BannerView({ trouble, since, heard, broker, hide }: BannerViewProps) {
+export function BannerView({ trouble, since, heard, broker, history = null, hide }: BannerViewProps) {
   const [folded, setFolded] = useState(false);
-  const notice = trouble === null ? null : describe(trouble, since, heard, broker);
+  const notice = trouble === null ? null : describe(trouble, since, heard, broker, history);
   return (
     <>
       {/* Always there: a region that comes with its text is not announced by every browser. */}
@@ -76,11 +80,19 @@ export function BannerView({ trouble, since, heard, broker, hide }: BannerViewPr
   );
 }
 
+/** What waits to be written, and what had no room to wait. */
+function unwritten(history: HistoryStatus | null): string {
+  if (history === null) return '';
+  const waiting = history.waiting > 0 ? `${plural(history.waiting, 'event waits', 'events wait')} to be written. ` : '';
+  return history.dropped > 0 ? `${waiting}${plural(history.dropped, 'event')} had no room and will be missing.` : `${waiting}None is lost so far.`;
+}
+
 function describe(
   trouble: Trouble,
   since: number,
   heard: number | null,
   broker: Broker | null,
+  history: HistoryStatus | null,
 ): Notice {
   const from = heard === null ? 'Nothing is known yet.' : <>What you see is from <Ago at={heard} />.</>;
   const lasting = <>For <Since at={since} />.</>;
@@ -122,6 +134,18 @@ function describe(
         ),
       };
     }
+    case 'unkept':
+      return {
+        tone: 'failure', icon: 'warning', testId: 'banner-history',
+        title: 'The history cannot be written.',
+        brief: <>What you see goes on, and is kept in memory{history?.trouble_since != null && <>, since <Ago at={history.trouble_since} /></>}.</>,
+        detail: (
+          <>
+            {history?.trouble != null && <p><Plain text={history.trouble} /></p>}
+            <p>{unwritten(history)} It is tried again by itself.</p>
+          </>
+        ),
+      };
     case 'polling':
       return {
         tone: 'retry', icon: 'warning',

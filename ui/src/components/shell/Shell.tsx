@@ -19,7 +19,7 @@ import styles from './Shell.module.css';
 import { TroubleContext, useTrouble } from './useTrouble';
 
 interface Place {
-  to: '/' | '/tasks' | '/workers' | '/queues' | '/schedules' | '/audit' | '/access';
+  to: '/' | '/tasks' | '/workers' | '/queues' | '/schedules' | '/insight' | '/audit' | '/access';
   icon: IconName;
   word: string;
   key: string;
@@ -32,6 +32,7 @@ export const PAGES: readonly Place[] = [
   { to: '/workers', icon: 'workers', word: 'Workers', key: 'g w' },
   { to: '/queues', icon: 'queues', word: 'Queues', key: 'g q' },
   { to: '/schedules', icon: 'schedules', word: 'Schedules', key: 'g s' },
+  { to: '/insight', icon: 'chart', word: 'Insight', key: 'g i' },
   { to: '/audit', icon: 'audit', word: 'Audit', key: 'g u', where: 'beside' },
   { to: '/access', icon: 'key', word: 'Access', key: 'g c', where: 'menu' },
 ];

@@ -1,7 +1,7 @@
 import { createContext, useEffect, useRef, useState } from 'react';
 
 import { live, useLink, useLive } from '~/api/live';
-import { client } from '~/api/queries';
+import { client, useHistoryStatus } from '~/api/queries';
 import { HIDEABLE, type Trouble, patience, troubles } from '~/lib/trouble';
 
 export interface Told {
@@ -15,8 +15,9 @@ export function useTrouble(): Told {
   const link = useLink();
   const overview = useLive((state) => state.overview);
   const [hidden, setHidden] = useState<ReadonlySet<Trouble>>(new Set());
+  const unkept = useHistoryStatus().data?.trouble != null;
   const crowded = useCrowded(link === 'polling');
-  const found = troubles(link, overview)
+  const found = troubles(link, overview, unkept)
     .map((trouble) => (trouble === 'polling' && crowded ? 'crowded' : trouble))
     .find((trouble) => !hidden.has(trouble));
   const wanted = found ?? null;

@@ -1,5 +1,7 @@
 /** What the console knows that it does not know: how far its figures can be trusted. */
 
+import { type ReactNode, Suspense, lazy, useEffect, useRef, useState } from 'react';
+
 import { useLive } from '~/api/live';
 import type { Gap, Ingest } from '~/api/client';
 import { Ago } from '~/components/Moment';
@@ -12,6 +14,10 @@ import type { Tone } from '~/lib/states';
 import { visible } from '~/lib/text';
 
 import styles from './overview.module.css';
+
+// When it comes in sight: it is at the end of the page.
+const Kept = lazy(() => import('./History').then(({ Kept }) => ({ default: Kept })));
+const Missed = lazy(() => import('./History').then(({ Missed }) => ({ default: Missed })));
 
 const GAPS_SHOWN = 8;
 
@@ -43,8 +49,14 @@ export function Accounting() {
                 </dd>
               </div>
             ))}
+            <InSight>
+              <Kept />
+            </InSight>
           </dl>
           <Gaps gaps={gaps ?? []} />
+          <InSight>
+            <Missed known={gaps ?? []} />
+          </InSight>
         </>
       )}
     </Panel>
@@ -147,6 +159,18 @@ function reasons(counts: Record<string, number>): string {
     .sort(([, a], [, b]) => b - a)
     .map(([reason, value]) => `${count(value)} ${visible(reason).replaceAll('_', ' ')}`)
     .join(', ');
+}
+
+function InSight({ children }: { children: ReactNode }) {
+  const mark = useRef<HTMLDivElement>(null);
+  const [seen, setSeen] = useState(false);
+  useEffect(() => {
+    if (seen || !mark.current) return;
+    const observer = new IntersectionObserver((entries) => setSeen(entries.some(({ isIntersecting }) => isIntersecting)), { rootMargin: '300px' });
+    observer.observe(mark.current);
+    return () => observer.disconnect();
+  }, [seen]);
+  return seen ? <Suspense>{children}</Suspense> : <div ref={mark} />;
 }
 
 function Gaps({ gaps }: { gaps: readonly Gap[] }) {

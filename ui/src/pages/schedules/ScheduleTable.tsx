@@ -53,7 +53,9 @@ export function ScheduleTable({ rows }: { rows: readonly ScheduleEntry[] }) {
               className={row.enabled ? undefined : styles.disabled}
             >
               <td>
-                <Line text={row.name} />
+                <Link to="/schedules/$entry" params={{ entry: row.id }} className={table.link} title="What it started">
+                  <Line text={row.name} />
+                </Link>
                 <span className={styles.below}>
                   <Line text={row.note === '' ? row.source : `${row.source} · ${row.note}`} />
                 </span>

@@ -1,10 +1,11 @@
 /** Who sent it, and what it sent: chains, groups and chords. */
 
 import { Link } from '@tanstack/react-router';
+import { Suspense, lazy } from 'react';
 
 import type { Relative, TaskDetail } from '~/api/client';
 import { DoorLink } from '~/components/DoorLink';
-import { Empty } from '~/components/Notice';
+import { Empty, Waiting } from '~/components/Notice';
 import { Panel } from '~/components/Panel';
 import { Line, TaskName } from '~/components/Plain';
 import { Glyph, StatePill, toneClass } from '~/components/State';
@@ -13,7 +14,11 @@ import { count } from '~/lib/format';
 import { look, order, stateWord } from '~/lib/states';
 import { clip, visible } from '~/lib/text';
 
+import { useFamily } from '../family/useFamily';
 import styles from './task.module.css';
+
+// It is drawn once it is known that there is a family.
+const Chart = lazy(async () => ({ default: (await import('../family/FamilyChart')).FamilyChart }));
 
 export function Family({ task }: { task: TaskDetail }) {
   const { uuid, children, children_total: total } = task;
@@ -26,11 +31,16 @@ export function Family({ task }: { task: TaskDetail }) {
       title="Family"
       padded={!alone}
       actions={
-        !alone && (
-          <DoorLink className={styles.door} door={tasks({ root: rootId })}>
-            All of it
-          </DoorLink>
-        )
+        <>
+          {!alone && (
+            <DoorLink className={styles.door} door={tasks({ root: rootId })}>
+              All of it
+            </DoorLink>
+          )}
+          <Link className={styles.door} to="/families/$uuid" params={{ uuid }}>
+            {alone ? 'What was sent with it' : 'On an axis of time'}
+          </Link>
+        </>
       }
     >
       {alone ? (
@@ -46,7 +56,21 @@ export function Family({ task }: { task: TaskDetail }) {
           {total > 0 && <Children of={task} shown={children} total={total} />}
         </div>
       )}
+      {!alone && <Drawn uuid={uuid} />}
     </Panel>
+  );
+}
+
+/** The whole family on an axis of time. Where it cannot be had, what stands above it still holds. */
+function Drawn({ uuid }: { uuid: string }) {
+  const { data } = useFamily(uuid);
+  if (data === undefined || data.tasks.length < 2) return null;
+  return (
+    <div style={{ marginBlockStart: 'var(--space-3)' }}>
+      <Suspense fallback={<Waiting what="the family" />}>
+        <Chart family={data} />
+      </Suspense>
+    </div>
   );
 }
 
@@ -87,7 +111,7 @@ function Children({ of: { uuid }, shown, total }: ChildrenProps) {
             </DoorLink>
           ))}
       </div>
-      <ul className={styles.scrolled} tabIndex={0} aria-label="Children">
+      <ul className={styles.scrolled} style={{ maxHeight: '11rem' }} tabIndex={0} aria-label="Children">
         {shown.map((child) => (
           <Row key={child.uuid} role="" of={child} />
         ))}

@@ -37,6 +37,11 @@ export function Head({ task, compact }: { task: TaskDetail; compact: boolean }) 
           <span className={styles.when}>
             <Ago at={task.state_at} />
           </span>
+          {task.source === 'history' && (
+            <span className={styles.fetched} title="It is no longer among the tasks in memory." data-testid="of-history">
+              from the history
+            </span>
+          )}
           {name !== null && <GrafanaLink of={{ board: 'task', task: name }} />}
         </div>
         {compact && (
@@ -141,7 +146,14 @@ function Fact({ name, note, testId, children }: FactProps) {
   );
 }
 
-function Remarks({ task: { expired, terminated, signum } }: { task: TaskDetail }) {
+function Remarks({ task: { expired, terminated, signum, fetched } }: { task: TaskDetail }) {
+  if (fetched) {
+    return (
+      <span className={styles.fetched} title="No event told how it ended: the result backend did when it was asked." data-testid="fetched">
+        fetched from the result backend
+      </span>
+    );
+  }
   if (expired) return <span>because it came too late</span>;
   if (!terminated) return null;
   return (

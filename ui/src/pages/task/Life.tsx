@@ -2,15 +2,18 @@
 
 import type { CSSProperties } from 'react';
 
-import type { TaskDetail } from '~/api/client';
+import type { HistoryGap, TaskDetail } from '~/api/client';
 import { useNow } from '~/api/live';
+import { useGaps } from '~/api/queries';
 import { Clock } from '~/components/Moment';
 import { Empty } from '~/components/Notice';
 import { Panel } from '~/components/Panel';
 import { Glyph, toneClass } from '~/components/State';
 import { duration, plural } from '~/lib/format';
+import { together, within } from '~/lib/gaps';
 import { type Attempt, LABELS, type Life as Lived, type Part, type Scale, labelled, life, scale, sums } from '~/lib/life';
-import { FINISHED, look, stateWord } from '~/lib/states';
+import { isOver, look, stateWord } from '~/lib/states';
+import { visible } from '~/lib/text';
 
 import styles from './life.module.css';
 
@@ -20,6 +23,7 @@ const LABEL_ROOM = 0.11; // of the width, for a label of the axis
 export function Life({ task }: { task: TaskDetail }) {
   const now = useNow();
   const lived = life(task, now);
+  const gaps = useMissed(task, lived);
   if (lived === null) {
     return (
       <Panel title="Life">
@@ -28,7 +32,7 @@ export function Life({ task }: { task: TaskDetail }) {
     );
   }
   const axis = scale(lived);
-  const going = !FINISHED.has(task.state);
+  const going = !isOver(task.state);
   const { attempts } = lived;
   const shown = attempts.length > MOST_LANES
     ? [...attempts.slice(0, 1), ...attempts.slice(1 - MOST_LANES)]
@@ -38,7 +42,7 @@ export function Life({ task }: { task: TaskDetail }) {
       <div className={styles.life}>
         <ol className={styles.lanes} data-testid="attempts">
           {shown.map((attempt) => (
-            <Lane key={attempt.number} attempt={attempt} axis={axis} alone={attempts.length === 1} />
+            <Lane key={attempt.number} attempt={attempt} axis={axis} alone={attempts.length === 1} gaps={gaps} />
           ))}
         </ol>
         <Axis axis={axis} start={lived.start} />
@@ -51,10 +55,19 @@ export function Life({ task }: { task: TaskDetail }) {
             </li>
           ))}
         </ul>
-        <Notes axis={axis} skewed={lived.skewed} hidden={attempts.length - shown.length} />
+        <Notes axis={axis} skewed={lived.skewed} hidden={attempts.length - shown.length} gaps={gaps} />
       </div>
     </Panel>
   );
+}
+
+const ASKED_SECONDS = 30; // a life that goes on is asked about in steps of so much
+
+/** The times of its life in which nothing was heard, or not all of what its worker told. */
+function useMissed(task: TaskDetail, lived: Lived | null): readonly HistoryGap[] {
+  const [from, to] = [lived?.start ?? 0, lived?.end ?? 0];
+  const { data } = useGaps(Math.floor(from), Math.ceil(to / ASKED_SECONDS) * ASKED_SECONDS, lived !== null);
+  return within(data?.gaps ?? [], from, to).filter(({ worker }) => worker === null || worker === task.worker);
 }
 
 function note({ attempts, start, end }: Lived, going: boolean): string {
@@ -62,10 +75,18 @@ function note({ attempts, start, end }: Lived, going: boolean): string {
   return attempts.length > 1 ? `${plural(attempts.length, 'attempt')}, ${took}` : took;
 }
 
-function Notes({ axis, skewed, hidden }: { axis: Scale; skewed: boolean; hidden: number }) {
-  if (!axis.stretched && !skewed && hidden === 0) return null;
+interface NotesProps {
+  axis: Scale;
+  skewed: boolean;
+  hidden: number;
+  gaps: readonly HistoryGap[];
+}
+
+function Notes({ axis, skewed, hidden, gaps }: NotesProps) {
+  if (!axis.stretched && !skewed && hidden === 0 && gaps.length === 0) return null;
   return (
     <p className={styles.notes}>
+      {gaps.length > 0 && <span data-testid="life-gaps">Hatched: {visible(together(gaps))}. What happened then may be missing. </span>}
       {hidden > 0 && `${plural(hidden, 'attempt')} in between not drawn. `}
       {axis.stretched && 'Short parts are drawn wider than they were. '}
       {skewed && 'Each moment is by its sender’s clock, and these clocks do not agree: the order may be off.'}
@@ -77,9 +98,10 @@ interface LaneProps {
   attempt: Attempt;
   axis: Scale;
   alone: boolean;
+  gaps: readonly HistoryGap[];
 }
 
-function Lane({ attempt, axis, alone }: LaneProps) {
+function Lane({ attempt, axis, alone, gaps }: LaneProps) {
   const { number, parts, state, at } = attempt;
   const { tone, glyph } = look(state ?? 'STARTED');
   return (
@@ -96,6 +118,9 @@ function Lane({ attempt, axis, alone }: LaneProps) {
       <div className={styles.track} aria-hidden="true">
         {parts.map((part, index) => (
           <Bar key={index} part={part} axis={axis} />
+        ))}
+        {gaps.map((gap) => (
+          <Missed key={`${gap.kind} ${gap.start}`} gap={gap} axis={axis} />
         ))}
       </div>
     </li>
@@ -119,6 +144,12 @@ function Bar({ part, axis }: { part: Part; axis: Scale }) {
       </span>
     </span>
   );
+}
+
+function Missed({ gap, axis }: { gap: HistoryGap; axis: Scale }) {
+  const left = axis.place(gap.start);
+  const width = (gap.end === null ? 1 : axis.place(gap.end)) - left;
+  return <span className={styles.missed} style={{ insetInlineStart: percent(left), width: percent(width) }} title={together([gap])} />;
 }
 
 /** How long after the first event. */

@@ -5,7 +5,8 @@ import { Link } from '@tanstack/react-router';
 import { ApiError } from '~/api/client';
 import { useLive } from '~/api/live';
 import { DoorLink } from '~/components/DoorLink';
-import { Since } from '~/components/Moment';
+import { useHistoryStatus } from '~/api/queries';
+import { Ago, Since } from '~/components/Moment';
 import { Empty, Trouble } from '~/components/Notice';
 import { Panel } from '~/components/Panel';
 import { Plain } from '~/components/Plain';
@@ -36,9 +37,7 @@ export function Missing({ uuid, error }: { uuid: string; error: Error }) {
         <Why />
       </Empty>
       <ul className={styles.advice}>
-        <li>
-          Older finished tasks are let go first: keep more with <code>--max-tasks</code>.
-        </li>
+        <Older />
         <li>
           A client tells of a task when <code>task_send_sent_event</code> is on, a worker when it
           runs with <code>-E</code>.
@@ -49,6 +48,24 @@ export function Missing({ uuid, error }: { uuid: string; error: Error }) {
         </li>
       </ul>
     </Panel>
+  );
+}
+
+function Older() {
+  const { data } = useHistoryStatus();
+  if (!data?.kept) {
+    return (
+      <li>
+        No history is kept: older finished tasks are let go first. Keep more with <code>--max-tasks</code>, or all with a{' '}
+        <code>--data-dir</code>.
+      </li>
+    );
+  }
+  return (
+    <li>
+      The history has {data.oldest === null ? 'no task yet' : <>tasks since <Ago at={data.oldest} /></>}: older ones were removed, as <code>--history-max-age</code> and
+      its like say, or never seen.
+    </li>
   );
 }
 

@@ -1,5 +1,7 @@
 /** Everything that is known of one task, for its page and, compact, beside a list. */
 
+import { Suspense, lazy } from 'react';
+
 import type { TaskDetail } from '~/api/client';
 import { useTask } from '~/api/queries';
 import { Waiting } from '~/components/Notice';
@@ -11,9 +13,14 @@ import { Failure } from './Failure';
 import { Family } from './Family';
 import { Head } from './Head';
 import { Life } from './Life';
+import { Lost } from './Lost';
 import { LetGo, Missing } from './Missing';
 import styles from './task.module.css';
 import { Values } from './Values';
+
+// Neither is needed at first: most tasks run once, and nobody does anything to them.
+const Attempts = lazy(() => import('./Attempts'));
+const Done = lazy(() => import('./Done'));
 
 interface TaskViewProps {
   uuid: string;
@@ -40,11 +47,21 @@ export function TaskView({ uuid, compact = false }: TaskViewProps) {
 
 function Known({ task, compact }: { task: TaskDetail; compact: boolean }) {
   const failed = task.exception !== null || task.traceback !== null;
-  const head = <Head task={task} compact={compact} />;
+  const head = (
+    <>
+      <Head task={task} compact={compact} />
+      <Lost task={task} />
+    </>
+  );
   const life = <Life task={task} />;
   const main = (
     <>
       {failed && <Failure task={task} />}
+      {task.attempts.length > 1 && (
+        <Suspense>
+          <Attempts task={task} />
+        </Suspense>
+      )}
       <Values task={task} compact={compact} />
       {!compact && <Details task={task} />}
     </>
@@ -53,6 +70,9 @@ function Known({ task, compact }: { task: TaskDetail; compact: boolean }) {
     <>
       <Family task={task} />
       <Events task={task} />
+      <Suspense>
+        <Done uuid={task.uuid} />
+      </Suspense>
       {compact && <Details task={task} />}
     </>
   );

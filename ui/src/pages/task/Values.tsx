@@ -19,9 +19,10 @@ export function Values({ task, compact }: { task: TaskDetail; compact: boolean }
   const { args, kwargs, result } = task;
   const width = compact ? NARROW : WIDE;
   const called = args !== null || kwargs !== null;
+  const missing = task.arguments_kept ? 'no event told them' : 'not kept: store_args is off';
   return (
     <>
-      <Panel title="Arguments" note={called ? undefined : 'no event told them'} padded={called}>
+      <Panel title="Arguments" note={called ? undefined : missing} padded={called}>
         {called && (
           <div className={styles.values} data-testid="arguments">
             {args !== null && <Argument title="Positional" text={args} width={width} />}

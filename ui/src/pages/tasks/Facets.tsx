@@ -10,7 +10,7 @@ import type { Query } from '~/lib/query-language';
 import { clip, visible } from '~/lib/text';
 
 import styles from './Facets.module.css';
-import { useFacets } from './TasksContext';
+import { useFacets, useFacetsWhole } from './TasksContext';
 
 const FEW = 8;
 const LABEL_LIMIT = 80;
@@ -29,11 +29,17 @@ interface FacetsProps {
 
 /** The page is drawn with each frame of the stream; the counts come once a second at most. */
 export const Facets = memo(function Facets(props: FacetsProps) {
+  const whole = useFacetsWhole();
   return (
     <div className={styles.facets}>
       {FACETS.map(({ key, title, none }) => (
         <Facet key={key} field={key} title={title} none={none} {...props} />
       ))}
+      {!whole && (
+        <p className={styles.none} data-testid="facets-part">
+          Counts of the newest only: there are too many to count all.
+        </p>
+      )}
     </div>
   );
 });

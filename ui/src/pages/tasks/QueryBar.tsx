@@ -3,10 +3,13 @@
  * combobox (ARIA 1.2) offers what may come next.
  */
 
-import { type KeyboardEvent, memo, useEffect, useId, useLayoutEffect, useRef, useState } from 'react';
+import { type KeyboardEvent, Suspense, lazy, memo, useEffect, useId, useLayoutEffect, useRef, useState } from 'react';
 
+import type { HistorySort } from '~/api/client';
 import { IconButton } from '~/components/Button';
+import { Flyout } from '~/components/Flyout';
 import { Icon } from '~/components/Icon';
+import { Waiting } from '~/components/Notice';
 import { Line } from '~/components/Plain';
 import { compact } from '~/lib/format';
 import { type Problem, type Span, LONGEST, analyse } from '~/lib/query-language';
@@ -18,6 +21,8 @@ import styles from './QueryBar.module.css';
 import { QueryHelp } from './QueryHelp';
 import { useKnown } from './useKnown';
 
+const Saved = lazy(() => import('./Saved'));
+
 const APPLY_MS = 350; // after the last stroke
 const COMPLAIN_MS = 900; // someone who is in the middle of a word is not wrong yet
 const RECENT = 'recent-queries';
@@ -27,10 +32,12 @@ export type Step = 'push' | 'replace';
 interface QueryBarProps {
   query: string; // of the address
   refused: Problem | null; // why the address's query is none
+  sort: HistorySort; // beside which it is saved
   onApply: (query: string, step: Step) => void;
+  onSaved: (search: { query: string; sort: string }) => void;
 }
 
-export const QueryBar = memo(function QueryBar({ query, refused, onApply }: QueryBarProps) {
+export const QueryBar = memo(function QueryBar({ query, refused, sort, onApply, onSaved }: QueryBarProps) {
   const input = useRef<HTMLInputElement>(null);
   const [text, setText] = useState(query);
   const [caret, setCaret] = useState(query.length);
@@ -186,6 +193,11 @@ export const QueryBar = memo(function QueryBar({ query, refused, onApply }: Quer
             input.current?.focus();
           }} />
         )}
+        <Flyout icon="bookmark" label="Saved searches" brief testId="saved">
+          <Suspense fallback={<Waiting what="the saved searches" />}>
+            <Saved query={text.trim()} wrong={problem !== null} sort={sort} onApply={onSaved} />
+          </Suspense>
+        </Flyout>
         <QueryHelp />
       </div>
       <div className={styles.below}>

@@ -1,7 +1,7 @@
 import { type MouseEvent, type ReactNode, memo } from 'react';
 
 import type { TaskRow } from '~/api/client';
-import { Clock } from '~/components/Moment';
+import { DayClock } from '~/components/Moment';
 import { Host, Line, TaskName } from '~/components/Plain';
 import { StatePill } from '~/components/State';
 import { count, duration } from '~/lib/format';
@@ -9,15 +9,15 @@ import type { Column, ColumnId } from '~/lib/task-columns';
 
 import styles from './tasks.module.css';
 
-const CELLS: Record<ColumnId, (task: TaskRow) => ReactNode> = {
+const CELLS: Record<ColumnId, (task: TaskRow, today: string) => ReactNode> = {
   state: ({ state }) => <StatePill state={state} />,
   name: ({ name }) => <TaskName name={name} />,
   uuid: ({ uuid }) => <Line text={uuid} mono />,
   worker: ({ worker }) => <Host hostname={worker} />,
   queue: ({ queue }) => <Line text={queue} />,
-  received: ({ received, sent }) => <Clock at={received ?? sent} />,
-  started: ({ started }) => <Clock at={started} />,
-  finished: ({ finished }) => <Clock at={finished} />,
+  received: ({ received, sent }, today) => <DayClock at={received ?? sent} today={today} />,
+  started: ({ started }, today) => <DayClock at={started} today={today} />,
+  finished: ({ finished }, today) => <DayClock at={finished} today={today} />,
   wait: ({ wait }) => duration(wait),
   runtime: ({ runtime }) => duration(runtime),
   retries: ({ retries }) => count(retries),
@@ -42,6 +42,7 @@ interface RowProps {
   index: number;
   top: number;
   columns: readonly Column[];
+  today: string; // as `2026-11-23`
   chosen: boolean;
   selected: boolean;
   locked: boolean; // selected with all others
@@ -50,7 +51,7 @@ interface RowProps {
 }
 
 /** Drawn again only when its task, its place or the columns change. */
-export const Row = memo(function Row({ task, index, top, columns, chosen, selected, locked, onSelect, onOpen }: RowProps) {
+export const Row = memo(function Row({ task, index, top, columns, today, chosen, selected, locked, onSelect, onOpen }: RowProps) {
   const open = () => {
     if (document.getSelection()?.isCollapsed === false) return; // someone copies text
     onOpen(task.uuid);
@@ -95,10 +96,10 @@ export const Row = memo(function Row({ task, index, top, columns, chosen, select
         <div key={id} className={cellClass(LOOKS[id]?.(task), end)} role="cell">
           {id === 'name' ? (
             <a href={`tasks/${encodeURIComponent(task.uuid)}`} onClick={openHere}>
-              {CELLS.name(task)}
+              {CELLS.name(task, today)}
             </a>
           ) : (
-            CELLS[id](task)
+            CELLS[id](task, today)
           )}
         </div>
       ))}

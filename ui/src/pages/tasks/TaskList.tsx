@@ -1,9 +1,8 @@
 /** The list of tasks: virtual, newest first, still while someone reads in it. */
 
-import { useVirtualizer } from '@tanstack/react-virtual';
-import { type ReactNode, type RefObject, memo, useCallback, useEffect, useMemo, useState } from 'react';
+import { type ReactNode, type RefObject, memo, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
 
-import { ApiError, NoAnswer, type TaskRow } from '~/api/client';
+import { ApiError, NoAnswer } from '~/api/client';
 import { useLive } from '~/api/live';
 import { Button } from '~/components/Button';
 import { Empty, Trouble, Waiting } from '~/components/Notice';
@@ -14,21 +13,24 @@ import { MOST_ROWS } from '~/lib/live-state';
 import type { Problem } from '~/lib/query-language';
 import { isSelected } from '~/lib/selection';
 import { type Column, type ColumnId, fitting, template } from '~/lib/task-columns';
-import { type Sort, direction, nextSort } from '~/lib/task-query';
+import { type Sort, direction, historySort, nextSort } from '~/lib/task-query';
 import { visible } from '~/lib/text';
+import { dayOf } from '~/lib/time';
 
+import { End, Hollow, GapRow } from './Lines';
 import { Row } from './Row';
+import { type Items, nextTask } from './items';
 import styles from './tasks.module.css';
 import type { Hold, Holding } from './useHolding';
 import type { Selecting } from './useSelection';
 import type { TaskRows } from './useTaskRows';
+import { useWindow } from './useWindow';
 
 const ROW_PX = 34;
 const HEAD_PX = 30;
 const GAP_PX = 12;
 const EDGES_PX = 32; // left and right of a row
 const CHECK_PX = 18; // the box that selects it
-const OVERSCAN = 10;
 const SAMPLED = 160; // changes a second; of more the stream tells the newest only
 
 interface TaskListProps {
@@ -38,6 +40,8 @@ interface TaskListProps {
   query: string | null;
   problem: Problem | null;
   sort: Sort;
+  begins: string; // another one: another list, that is read from its top
+  kept: boolean | null; // whether there is a history; null: not known yet
   columns: readonly ColumnId[];
   chosen: string | null; // by keys, or shown in the drawer
   selecting: Selecting;
@@ -49,21 +53,22 @@ interface TaskListProps {
 }
 
 export function TaskList(props: TaskListProps) {
-  const { list, answer, holding, query, problem, sort, columns, chosen, selecting, tools, onSort, onOpen } = props;
-  const { rows, total, inMemory, error, settling } = answer;
+  const { list, answer, holding, query, problem, sort, begins, kept, columns, chosen, selecting, tools, onSort, onOpen } = props;
+  const { items, total, inMemory, settling, paging } = answer;
+  const error = answer.error ?? (items === null ? (paging?.error ?? null) : null);
   const { possible } = selecting;
   const shown = useFitting(list, columns, possible);
 
   // Another question starts at the top of its answer.
   useEffect(() => {
     list.current?.scrollTo({ top: 0 });
-  }, [list, query, sort]);
+  }, [list, begins]);
 
   return (
     <section className={styles.panel} aria-label="Tasks" data-testid="tasks" data-total={total ?? undefined}>
       <div className={styles.status}>
-        <h2>{title(rows, total, inMemory)}</h2>
-        <Pace pace={answer.pace} shown={rows?.length ?? 0} />
+        <h2>{title(answer, kept === true, sort)}</h2>
+        <Pace pace={answer.pace} shown={items?.head ?? 0} />
         <div className={styles.right}>
           <Held hold={holding.hold} newer={answer.newer} onFollow={holding.follow} />
           {tools}
@@ -91,16 +96,18 @@ export function TaskList(props: TaskListProps) {
         style={{ '--columns': possible ? `${CHECK_PX}px ${template(shown)}` : template(shown) }}
       >
         <Head columns={shown} sort={sort} selecting={selecting} onSort={onSort} />
-        {problem && !rows ? (
+        {problem && !items ? (
           <Refused problem={problem} onEverything={props.onEverything} />
-        ) : error && !(error instanceof NoAnswer && rows) ? (
+        ) : error && !(error instanceof NoAnswer && items) ? (
           <Failed error={error} onEverything={props.onEverything} />
-        ) : rows === null ? (
+        ) : items === null || (items.count === 0 && paging?.asking) ? (
           <Waiting what="the tasks" />
-        ) : rows.length === 0 ? (
-          <Nothing filtered={query !== null && query !== ''} inMemory={inMemory} onEverything={props.onEverything} />
+        ) : items.count === 0 && !paging?.pages.cut && !paging?.error ? (
+          <Nothing filtered={query !== null && query !== ''} inMemory={inMemory} kept={kept === true} onEverything={props.onEverything} />
         ) : (
-          <Rows rows={rows} list={list} columns={shown} chosen={chosen} selecting={selecting} onOpen={onOpen} />
+          <Rows items={items} begins={begins} list={list} columns={shown} chosen={chosen} selecting={selecting} onOpen={onOpen} onRange={paging?.onRange ?? null}>
+            <End items={items} paging={paging} kept={kept} held={holding.hold !== null} inMemory={inMemory} />
+          </Rows>
         )}
       </div>
       {props.bar}
@@ -108,8 +115,11 @@ export function TaskList(props: TaskListProps) {
   );
 }
 
-function title(rows: readonly TaskRow[] | null, total: number | null, inMemory: number | null): string {
-  if (!rows || total === null) return 'Tasks';
+function title({ items, total, whole, counting, inMemory }: TaskRows, kept: boolean, sort: Sort): string {
+  if (!items || total === null) return 'Tasks';
+  if (kept && historySort(sort) === null) return `The ${plural(inMemory ?? 0, 'task')} in memory`;
+  if (kept && !whole) return `More than ${plural(total, 'task')}`;
+  if (kept) return counting ? `At least ${plural(total, 'task')}` : plural(total, 'task');
   if (inMemory === null || inMemory <= total) return plural(total, 'task');
   return `${count(total)} of ${plural(inMemory, 'task')}`;
 }
@@ -135,6 +145,7 @@ const REASONS: Record<Hold, string> = {
   selecting: 'Held while you select',
   chosen: 'Held while you read',
   pointing: '',
+  placed: 'From a time on',
 };
 
 function Held({ hold, newer, onFollow }: { hold: Hold | null; newer: number; onFollow: () => void }) {
@@ -211,59 +222,83 @@ function Head({ columns, sort, selecting, onSort }: HeadProps) {
 }
 
 interface RowsProps {
-  rows: readonly TaskRow[];
+  items: Items;
+  begins: string;
   list: RefObject<HTMLDivElement | null>;
   columns: readonly Column[];
   chosen: string | null;
   selecting: Selecting;
   onOpen: (uuid: string) => void;
+  onRange: ((first: number, last: number) => void) | null; // of those below the head, that are seen
+  children: ReactNode; // behind the last line
 }
 
-const Rows = memo(function Rows({ rows, list, columns, chosen, selecting, onOpen }: RowsProps) {
-  const virtual = useVirtualizer({
-    count: rows.length,
-    getScrollElement: () => list.current,
-    estimateSize: () => ROW_PX,
-    overscan: OVERSCAN,
-    scrollMargin: HEAD_PX,
-    scrollPaddingStart: HEAD_PX,
-    // Rows keep their elements while others come above them.
-    getItemKey: (index) => rows[index]?.uuid ?? index,
-  });
-  const at = chosen === null ? -1 : rows.findIndex(({ uuid }) => uuid === chosen);
+const Rows = memo(function Rows({ items, begins, list, columns, chosen, selecting, onOpen, onRange, children }: RowsProps) {
+  const { count: lines, head, shifted } = items;
+  const seen = useWindow(list, { count: lines, linePx: ROW_PX, headPx: HEAD_PX });
+  useShifting(list, shifted, begins);
+  const { first, last } = seen;
+  useEffect(() => onRange?.(first - head, last - head), [onRange, first, last, head]);
+  const today = useLive(({ now }) => (now === null ? '' : dayOf(now)));
+  const at = chosen === null ? -1 : items.indexOf(chosen);
   useEffect(() => {
-    // Index 0 is in sight when the list begins there; scrolling would hold it for nothing.
-    if (at >= 0) virtual.scrollToIndex(at, { align: 'auto' });
+    const area = list.current;
+    // What is in sight already must not move: scrolling would hold the list for nothing.
+    if (at < 0 || !area) return;
+    const [top, bottom] = [at * ROW_PX, (at + 1) * ROW_PX + HEAD_PX - area.clientHeight];
+    if (area.scrollTop > top) area.scrollTo({ top });
+    else if (area.scrollTop < bottom) area.scrollTo({ top: bottom });
     // eslint-disable-next-line react-hooks/exhaustive-deps -- only another choice scrolls
   }, [chosen]);
   return (
-    <div role="rowgroup" style={{ position: 'relative', height: virtual.getTotalSize() }}>
-      {virtual.getVirtualItems().map(({ key, index, start }) => {
-        const task = rows[index];
-        return (
-          task && (
+    <>
+      <div role="rowgroup" style={{ position: 'relative', height: lines * ROW_PX }}>
+        {indexes(seen.from, seen.to).map((index) => {
+          const item = items.at(index);
+          const top = index * ROW_PX;
+          if (item === null) return <Hollow key={`hollow ${index}`} index={index} top={top} />;
+          if (item.kind === 'gaps') return <GapRow key={`gap ${item.gaps[0]?.start} ${index}`} gaps={item.gaps} index={index} top={top} />;
+          const { task } = item;
+          return (
             <Row
-              key={key}
+              // A row keeps its element while others come above it.
+              key={index < head ? task.uuid : `kept ${task.uuid}`}
               task={task}
               index={index}
-              top={start - HEAD_PX}
+              top={top}
               columns={columns}
+              today={today}
               chosen={index === at}
               selected={isSelected(selecting.selection, task.uuid)}
               locked={selecting.selection.kind === 'all'}
               onSelect={selecting.possible ? selecting.onSelect : null}
               onOpen={onOpen}
             />
-          )
-        );
-      })}
-    </div>
+          );
+        })}
+      </div>
+      {children}
+    </>
   );
 });
 
+function indexes(from: number, to: number): number[] {
+  return Array.from({ length: Math.max(0, to - from) }, (_, step) => from + step);
+}
+
+/** What comes above what one reads does not move it. */
+function useShifting(list: RefObject<HTMLElement | null>, shifted: number, begins: string): void {
+  const was = useRef({ shifted, begins });
+  useLayoutEffect(() => {
+    const by = was.current.begins === begins && shifted !== 0 ? shifted - was.current.shifted : shifted;
+    was.current = { shifted, begins };
+    if (by !== 0) list.current?.scrollBy({ top: by * ROW_PX, behavior: 'instant' });
+  }, [list, shifted, begins]);
+}
+
 /** The keys of the list. `move` is told by how many rows; 0 opens the one that is chosen. */
 export function useListKeys(options: {
-  rows: readonly TaskRow[] | null;
+  items: Items | null;
   chosen: string | null;
   frozen: boolean;
   onChoose: (uuid: string) => void;
@@ -273,15 +308,15 @@ export function useListKeys(options: {
   onCopy: (uuid: string) => void;
   onFreeze: () => void;
 }): void {
-  const { rows, chosen, frozen, onChoose, onOpen, onClear, onWhole, onCopy, onFreeze } = options;
+  const { items, chosen, frozen, onChoose, onOpen, onClear, onWhole, onCopy, onFreeze } = options;
   const move = useCallback(
-    (by: number) => {
-      if (!rows || rows.length === 0) return;
-      const at = rows.findIndex(({ uuid }) => uuid === chosen);
-      const next = rows[at < 0 ? 0 : Math.min(Math.max(at + by, 0), rows.length - 1)];
+    (by: 1 | -1) => {
+      if (!items) return;
+      const at = chosen === null ? -1 : items.indexOf(chosen);
+      const next = nextTask(items, at < 0 ? -1 : at, at < 0 ? 1 : by);
       if (next) onChoose(next.uuid);
     },
-    [rows, chosen, onChoose],
+    [items, chosen, onChoose],
   );
   const some = chosen !== null;
   const on = (run: (uuid: string) => void) => () => {
@@ -320,11 +355,19 @@ function Failed({ error, onEverything }: { error: Error; onEverything: () => voi
 interface NothingProps {
   filtered: boolean;
   inMemory: number | null;
+  kept: boolean;
   onEverything: () => void;
 }
 
-function Nothing({ filtered, inMemory, onEverything }: NothingProps) {
+function Nothing({ filtered, inMemory, kept, onEverything }: NothingProps) {
   const broker = useLive((state) => state.overview?.broker.state ?? null);
+  if (filtered && kept) {
+    return (
+      <Empty title="No task fits this query">
+        None in memory, and none in the history. <All onEverything={onEverything} />
+      </Empty>
+    );
+  }
   if (filtered && inMemory !== null && inMemory > 0) {
     return (
       <Empty title="No task fits this query">

@@ -4,7 +4,7 @@ import { type RefObject, useCallback, useEffect, useState } from 'react';
 
 const POINTING_MS = 3_000; // after the pointer moved last
 
-export type Hold = 'frozen' | 'scrolled' | 'selecting' | 'chosen' | 'pointing';
+export type Hold = 'frozen' | 'scrolled' | 'selecting' | 'chosen' | 'pointing' | 'placed';
 
 export interface Holding {
   hold: Hold | null;

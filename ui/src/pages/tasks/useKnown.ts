@@ -32,4 +32,4 @@ export function useKnown(writing: boolean, recent: readonly string[]): Known {
   }, [facets, names, queues, recent]);
 }
 
-const CELERY_STATES = ['PENDING', 'RECEIVED', 'STARTED', 'RETRY', 'SUCCESS', 'FAILURE', 'REVOKED', 'REJECTED'];
+const CELERY_STATES = ['PENDING', 'RECEIVED', 'STARTED', 'RETRY', 'SUCCESS', 'FAILURE', 'REVOKED', 'REJECTED', 'LOST'];
