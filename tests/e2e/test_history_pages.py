@@ -22,6 +22,7 @@ from tests.e2e.browsing import (
     THEMES,
     Visitor,
     agree,
+    await_link,
     axe,
     listed,
     query_address,
@@ -250,7 +251,9 @@ def test_a_search_is_saved_found_and_removed(past: Past, visitor: Visitor) -> No
     saved.get_by_role("button").first.click()
     expect(page.get_by_test_id("query")).to_have_value("state:failed name:shop.charge")
     page.goto(past.url)
+    await_link(page, "live")
     page.keyboard.press("Control+k")
+    expect(page.get_by_role("combobox")).to_be_focused()
     page.keyboard.type("declined")
     expect(page.get_by_role("option").filter(has_text="Declined cards")).to_be_visible()
     page.keyboard.press("Enter")

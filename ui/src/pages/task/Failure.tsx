@@ -1,9 +1,11 @@
 /** Why it failed: the exception in the worker's words, and the way to it. */
 
+import { Link } from '@tanstack/react-router';
 import { useMemo, useState } from 'react';
 
 import type { TaskDetail } from '~/api/client';
 import { CopyButton } from '~/components/CopyButton';
+import { DoorLink } from '~/components/DoorLink';
 import { ShortOrLong, Long } from '~/components/Long';
 import { Panel } from '~/components/Panel';
 import { ownPackages, parseTraceback } from '~/lib/traceback';
@@ -19,7 +21,7 @@ const TITLES: Readonly<Record<string, string>> = {
 };
 
 export function Failure({ task }: { task: TaskDetail }) {
-  const { exception, traceback, name, state } = task;
+  const { exception, traceback, name, state, fingerprint } = task;
   const [raw, setRaw] = useState(false);
   const read = useMemo(
     () => (traceback === null ? null : parseTraceback(traceback, ownPackages(name))),
@@ -42,6 +44,19 @@ export function Failure({ task }: { task: TaskDetail }) {
         <div className={styles.exception} data-testid="exception">
           <ShortOrLong text={exception} label="Exception" />
         </div>
+      )}
+      {state === 'FAILURE' && fingerprint !== null && (
+        <p className={styles.host} data-testid="alike">
+          <DoorLink door={{ to: '/tasks', query: `fingerprint:${fingerprint}` }}>All that failed alike</DoorLink>
+          {name !== null && (
+            <>
+              {' · '}
+              <Link to="/insight/$name" params={{ name }} search={{}}>
+                Insight into tasks of its name
+              </Link>
+            </>
+          )}
+        </p>
       )}
       {traceback === null ? (
         <p className={styles.host}>No traceback was told.</p>

@@ -89,14 +89,16 @@ export function useTaskRows({ tree, sort, place, kept, stored, held, more }: Ask
   const { count, counting } = useCounts(query, kept);
   const ofMemory = view?.total ?? (isPlaceholderData ? null : (data?.total ?? null));
   // The memory's counts are of this moment: where it has all that match, they are told.
-  const beyond = count !== null && count.total > (ofMemory ?? 0);
+  const inMemory = view?.inMemory ?? data?.in_memory ?? null;
+  const allInMemory = stored !== null && inMemory !== null && stored <= inMemory;
+  const beyond = count !== null && !allInMemory && count.total > (ofMemory ?? 0);
   // All that there are is counted already, about.
   const all = query === '' && count !== null && !count.total_whole && stored !== null && stored > count.total ? stored : null;
   return {
     items,
     total: all ?? (beyond ? count.total : ofMemory),
     whole: !beyond || count.total_whole || all !== null,
-    inMemory: view?.inMemory ?? data?.in_memory ?? null,
+    inMemory,
     ofMemory,
     facets: beyond ? count.facets : (view?.facets ?? data?.facets ?? null),
     facetsWhole: !beyond || count.facets_whole,
