@@ -56,8 +56,10 @@ time.sleep(0.5)
 header = group(chain(nap.si(1), nap.si(2, 0.3)), nap.si(3))
 sent["nested"] = [chain(nap.si(), header, total.s(), nap.si(9)).apply_async().id]
 time.sleep(0.5)
-sent["fan"] = [fan.delay(5).id]
-time.sleep(0.5)
+sent["fan"] = []
+for _ in range(3):
+    sent["fan"].append(fan.delay(5).id)
+    time.sleep(0.5)
 sent["group"] = [one.id for one in group(nap.si(n) for n in range(3)).apply_async().results]
 print(json.dumps(sent))
 """
@@ -160,12 +162,11 @@ def test_a_chord_between_links_of_a_chain_has_chains_in_its_header(shop: Shop) -
 
 
 def test_a_group_that_a_task_sends_is_a_group(shop: Shop) -> None:
-    (root,) = shop.sent["fan"]
-    family = shop.family(root, 6)
+    # A machine that stalls while they are sent pulls them apart: then it is not to be told.
+    families = [shop.family(root, 6) for root in shop.sent["fan"]]
+    family = next(one for one in families if [group["size"] for group in one["groups"]] == [5])
     (told,) = family["groups"]
-    assert (told["kind"], told["size"], told["name"], told["parent"]) == (
-        "group", 5, "project.nap", root,
-    )  # fmt: skip
+    assert (told["kind"], told["name"], told["parent"]) == ("group", "project.nap", family["root"])
     assert not told["sure"]
     assert any("do not tell of groups" in note for note in family["notes"])
 
