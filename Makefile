@@ -11,8 +11,6 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 READY := $(VENV)/.ready
 # The one way to Node.js: the system's, or PyPI's where there is none.
 NPM := $(BIN)/python hatch_build.py npm
-# Tests that mostly wait, for workers and servers to start and to say no more.
-WAITING := tests/stack tests/contract tests/integration
 WITH := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 
 .DEFAULT_GOAL := help
@@ -29,11 +27,7 @@ demo: ui
 # All tests: the page's, then Python's (unit, contract, integration, Chromium).
 test: ui
 	$(NPM) test
-	@echo "pytest $(WAITING), beside all others"
-	@log=$$(mktemp); $(BIN)/python -m pytest $(WAITING) >"$$log" 2>&1 & waiting=$$!; \
-	  trap 'kill $$waiting 2>/dev/null; rm -f "$$log"' EXIT; \
-	  $(BIN)/python -m pytest $(WAITING:%=--ignore=%); others=$$?; \
-	  wait $$waiting; code=$$?; cat "$$log"; exit $$((others | code))
+	$(BIN)/python -m checks.beside
 
 # Everything that can be checked without running the program.
 check: ui
