@@ -13,6 +13,7 @@ carries the page and needs neither. CELERYSCOPE_UI=prebuilt takes a page that is
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import os
@@ -52,13 +53,27 @@ def build() -> None:
         return
     if not (UI / "package.json").is_file():
         sys.exit(f"The page cannot be built: {UI} has no package.json.")
-    # Gone before the build, so that one that fails halfway is not taken for fresh.
-    RECORDED_HASH.unlink(missing_ok=True)
     sources = hash_of(ui_sources())
-    npm("run", "build")
-    if not (DIST / "index.html").is_file():
-        sys.exit(f"The page was built, and yet {DIST} has no index.html.")
-    RECORDED_HASH.write_text(sources + "\n")
+    # Beside the page that is there: a console that starts meanwhile reads a whole one, and a build
+    # that fails leaves it as it is.
+    new = DIST.with_name(f"{DIST.name}.new-{os.getpid()}")
+    try:
+        npm("run", "build", CELERYSCOPE_UI_OUT=str(new))
+        if not (new / "index.html").is_file():
+            sys.exit(f"The page was built, and yet {new} has no index.html.")
+        (new / RECORDED_HASH.name).write_text(sources + "\n")
+        put_in_place(new)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def put_in_place(new: Path) -> None:
+    """Make the directory `new` the page that is there."""
+    old = new.with_name(f"{new.name}.old")
+    with contextlib.suppress(FileNotFoundError):
+        DIST.rename(old)
+    new.rename(DIST)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def is_fresh() -> bool:
@@ -86,14 +101,17 @@ def hash_of(paths: Iterator[Path]) -> str:
     return total.hexdigest()
 
 
-def npm(*arguments: str) -> None:
-    """Run npm in ui/ with its locked packages installed. Raises SystemExit when it fails."""
+def npm(*arguments: str, **variables: str) -> None:
+    """Run npm in ui/ with its locked packages installed. Raises SystemExit when it fails.
+
+    `variables` are added to its environment.
+    """
     command, environment = npm_command()
     lock = hash_of(iter([UI / "package-lock.json"]))
     if not INSTALLED_LOCK.is_file() or INSTALLED_LOCK.read_text() != lock:
         run([*command, "ci", "--no-audit", "--no-fund"], environment)
         INSTALLED_LOCK.write_text(lock)
-    run([*command, *arguments], environment)
+    run([*command, *arguments], {**environment, **variables})
 
 
 def run(command: list[str], environment: dict[str, str]) -> None:

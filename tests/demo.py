@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -100,10 +100,17 @@ def until(
 
 
 @contextlib.contextmanager
-def running_demo(directory: Path, *, port: int, console: Sequence[str] = ()) -> Iterator[Demo]:
+def running_demo(
+    directory: Path,
+    *,
+    port: int,
+    console: Sequence[str] = (),
+    settings: Mapping[str, str] | None = None,
+) -> Iterator[Demo]:
     """Start a demo, its files in `directory`. Whatever of it is left at the end is killed.
 
-    It is starting when the block begins: `await_output("Live after", ...)` where that matters.
+    `settings` are variables that its console takes, as `CELERYSCOPE_MAX_TASKS`. It is starting when
+    the block begins: `await_output("Live after", ...)` where that matters.
     """
     arguments = ["-c", START, str(port), *console] if console else [
         "-m", "celeryscope", "demo", "--port", str(port)
@@ -112,7 +119,7 @@ def running_demo(directory: Path, *, port: int, console: Sequence[str] = ()) -> 
         process = subprocess.Popen(
             [sys.executable, *arguments],
             cwd=directory,
-            env={**os.environ, "TMPDIR": str(directory)},
+            env={**os.environ, **(settings or {}), "TMPDIR": str(directory)},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -21,7 +21,7 @@ export default defineConfig({
   resolve: { alias: { '~': path('src') } },
   plugins: [react(), licences(), preloadFont()],
   build: {
-    outDir: path('../src/celeryscope/web/dist'),
+    outDir: process.env.CELERYSCOPE_UI_OUT ?? path('../src/celeryscope/web/dist'),
     emptyOutDir: true,
     target: 'es2022',
     assetsInlineLimit: 0,

@@ -39,8 +39,12 @@ SIZES: tuple[ViewportSize, ...] = (
 )
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
-#: A browser that cannot reach the console says so in its own console, whatever the page does.
-CONSOLE_AWAY = r"net::ERR_(CONNECTION_|EMPTY_RESPONSE|INCOMPLETE_CHUNKED|SOCKET_NOT_CONNECTED)"
+#: A browser that cannot reach the console, or is cut off in the middle of an answer, says so in its
+#: own console, whatever the page does.
+CONSOLE_AWAY = (
+    r"net::ERR_(CONNECTION_|EMPTY_RESPONSE|INCOMPLETE_CHUNKED|SOCKET_NOT_CONNECTED"
+    r"|CONTENT_LENGTH_MISMATCH)"
+)
 
 _AXE = REPOSITORY / "ui" / "node_modules" / "axe-core" / "axe.min.js"
 # A console stands behind one name; whatever the page wants from elsewhere is a fault.
@@ -208,10 +212,21 @@ def axe(page: Page) -> list[str]:
     ]
 
 
-def agree(page: Callable[[], Any], truth: Callable[[], Any], *, seconds: float = 20) -> None:
-    """Wait until the page shows the truth; both are asked anew until they are the same."""
+def agree(
+    page: Callable[[], Any],
+    truth: Callable[[], Any],
+    *,
+    seconds: float = 20,
+    moving: bool = False,
+) -> None:
+    """Wait until the page shows the truth; both are asked anew until they are the same.
+
+    `moving`: the truth moves on by itself, and the page may show what it was just before.
+    """
     give_up_at = time.monotonic() + seconds
-    while (shown := page()) != (true := truth()):
+    before = truth() if moving else None
+    while (shown := page()) != (true := truth()) and not (moving and shown == before):
+        before = true
         if time.monotonic() > give_up_at:
             pytest.fail(f"the page (-) does not show what is true (+):\n{_difference(shown, true)}")
         time.sleep(0.1)
@@ -230,6 +245,21 @@ def catches_up(shown: Callable[[], float], truth: Callable[[], float]) -> None:
         assert time.monotonic() < give_up_at, f"the page shows {now}, and {before} was true 3 s ago"
         time.sleep(0.05)
     assert now <= truth()
+
+
+def sinks_with(shown: Callable[[], float], truth: Callable[[], float]) -> None:
+    """A figure that only falls, as that of `since:5m` does where nothing happens any more.
+
+    Soon the page has what is true at some moment from now on, and never less than is true.
+    """
+    before = truth()
+    give_up_at = time.monotonic() + 20
+    while not (now := shown()) <= before:  # NaN: nothing is shown yet
+        assert time.monotonic() < give_up_at, (
+            f"the page shows {now}, and {before} was true 20 s ago"
+        )
+        time.sleep(0.05)
+    assert now >= truth()
 
 
 # ---------------------------------------------------------------------- a counted way in

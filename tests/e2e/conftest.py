@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.conftest import free_port, need_binary
 from tests.demo import running_demo, until
@@ -26,6 +26,10 @@ _OPTIONS = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+
+# A machine on which much else runs takes its time for a step to another page.
+expect.set_options(timeout=15_000)
 
 
 # Not for the whole run: Playwright keeps an event loop in this thread, and the tests of other
@@ -51,7 +55,9 @@ def visitor(browser: Browser) -> Iterator[Visitor]:
 def shop(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     directory, port = tmp_path_factory.mktemp("demo"), free_port()
     began = time.monotonic()
-    with running_demo(directory, port=port) as demo:
+    # All that happens while the tests run, however slowly they do: what the page counts over memory
+    # and history is then what the memory has.
+    with running_demo(directory, port=port, settings={"CELERYSCOPE_MAX_TASKS": "200000"}) as demo:
         url = demo.page_url.rstrip("/")
         until(lambda: _accepts(port), seconds=15, otherwise=lambda: demo.output)
         with Visitor(browser) as visitor:

@@ -30,9 +30,12 @@ def builds(project: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ..
     """What npm was called with."""
     calls: list[tuple[str, ...]] = []
 
-    def npm(*arguments: str) -> None:
+    def npm(*arguments: str, CELERYSCOPE_UI_OUT: str) -> None:
         calls.append(arguments)
-        (project / "dist" / "index.html").write_text("page")
+        new = Path(CELERYSCOPE_UI_OUT)
+        new.mkdir()
+        sources = (project / "ui").glob("*.ts")
+        (new / "index.html").write_text("".join(source.read_text() for source in sources))
 
     monkeypatch.setattr(hatch_build, "npm", npm)
     return calls
@@ -59,7 +62,7 @@ def test_what_npm_installs_is_no_source(project: Path, builds: list[tuple[str, .
 
 
 def test_a_build_that_leaves_no_page_fails(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hatch_build, "npm", lambda *arguments: None)
+    monkeypatch.setattr(hatch_build, "npm", lambda *arguments, **variables: None)
     with pytest.raises(SystemExit, match=r"has no index\.html"):
         hatch_build.build()
 
@@ -70,20 +73,43 @@ def test_without_page_and_sources_it_fails(project: Path) -> None:
         hatch_build.build()
 
 
-def test_a_build_that_fails_is_not_taken_for_fresh(
+def test_a_build_that_fails_leaves_the_page_from_before(
     project: Path, builds: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hatch_build.build()
     (project / "ui" / "page.ts").write_text("broken")
 
-    def fail(*arguments: str) -> None:
+    def fail(*arguments: str, CELERYSCOPE_UI_OUT: str) -> None:
+        Path(CELERYSCOPE_UI_OUT).mkdir()
         raise SystemExit("no")
 
     monkeypatch.setattr(hatch_build, "npm", fail)
     with pytest.raises(SystemExit):
         hatch_build.build()
-    (project / "ui" / "page.ts").write_text("1")
     assert not hatch_build.is_fresh()
+    assert sorted(path.name for path in project.iterdir()) == ["dist", "ui"]
+    assert (project / "dist" / "index.html").read_text() == "1"
+    (project / "ui" / "page.ts").write_text("1")
+    assert hatch_build.is_fresh()
+
+
+def test_the_page_is_whole_while_another_is_built(
+    project: Path, builds: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hatch_build.build()
+    (project / "dist" / "of-before.js").write_text("1")
+    (project / "ui" / "page.ts").write_text("2")
+    build, seen = hatch_build.npm, list[str]()
+
+    def look(*arguments: str, **variables: str) -> None:
+        build(*arguments, **variables)
+        seen.append((project / "dist" / "index.html").read_text())
+
+    monkeypatch.setattr(hatch_build, "npm", look)
+    hatch_build.build()
+    assert seen == ["1"]
+    assert (project / "dist" / "index.html").read_text() == "2"
+    assert not (project / "dist" / "of-before.js").exists()
 
 
 def test_a_page_of_other_sources_is_taken_only_when_asked(

@@ -5,14 +5,14 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 
-const DIST = process.argv[2] ?? fileURLToPath(new URL('../../src/celeryscope/web/dist', import.meta.url));
+const DIST = process.env.CELERYSCOPE_UI_OUT ?? process.argv[2] ?? fileURLToPath(new URL('../../src/celeryscope/web/dist', import.meta.url));
 const FIRST_LOAD_LIMIT_BYTES = 220_000; // gzipped
 const COMPRESSES = /\.(html|js|css|svg|txt|json)$/;
 const ENTRY = 'index.html';
 const PAGE = /^src\/pages\/.+Page\.tsx$/;
-// Not there until asked for, or in sight.
+// Not there until asked for, or in sight; the hub, only where it cannot be a shared worker.
 const AT_A_CLICK =
-  /^src\/(components\/(shell\/(KeysDialog|WhoMenu)|control\/(ControlDialog|Tray)|palette\/Palette)|pages\/(queues\/Messages|tasks\/(BulkBar|Drawer|Export|GoTo|Saved|SortMenu)|overview\/History|access\/TokenDialog))\.tsx$/;
+  /^src\/(api\/hub\.ts|(components\/(shell\/(KeysDialog|WhoMenu)|control\/(ControlDialog|Tray)|palette\/Palette)|pages\/(queues\/Messages|tasks\/(BulkBar|Drawer|Export|GoTo|Saved|SortMenu)|overview\/History|access\/TokenDialog))\.tsx)$/;
 // Fetched by every page, and not in the manifest: the cut fonts, the icon, the live stream's worker.
 const ALWAYS = /^(favicon\.svg|theme\.js|assets\/geist(-mono)?-[\w-]{8}\.woff2|assets\/hub\.worker-[^/]+\.js)$/;
 

@@ -5,7 +5,7 @@ import { useEffect, useSyncExternalStore } from 'react';
 import { EMPTY, type LiveState, type Topic, type View, apply, greet } from '~/lib/live-state';
 
 import { createClient } from './client';
-import { type FromTab, Hub, type Link, type Stream, type ToTab } from './hub';
+import type { FromTab, Link, Stream, ToTab } from './hub';
 import { goToLogin } from './login';
 
 export type { Link } from './hub';
@@ -13,6 +13,7 @@ export type { View } from '~/lib/live-state';
 
 const ALIVE_MS = 30_000;
 const TICK_MS = 1_000;
+const AGAIN_MS = 5_000; // after the hub could not be fetched
 
 interface Snapshot {
   state: LiveState;
@@ -116,14 +117,20 @@ export class LiveStore {
   }
 
   #connectHere(): void {
-    const hub = new Hub({
-      client: createClient,
-      stream: (address) => new EventSource(address) as Stream,
-      now: () => performance.now(),
-    });
-    const tab = { post: (message: ToTab) => this.#receive(message) };
-    this.#send = (message) => hub.receive(tab, message);
-    this.#tell();
+    // It is of no use where there are shared workers.
+    import('./hub').then(
+      ({ Hub }) => {
+        const hub = new Hub({
+          client: createClient,
+          stream: (address) => new EventSource(address) as Stream,
+          now: () => performance.now(),
+        });
+        const tab = { post: (message: ToTab) => this.#receive(message) };
+        this.#send = (message) => hub.receive(tab, message);
+        this.#tell();
+      },
+      () => window.setTimeout(() => this.#connectHere(), AGAIN_MS),
+    );
   }
 
   #receive(message: ToTab): void {

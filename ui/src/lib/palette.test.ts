@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { fit, idTyped, item, moved, rank, remembered } from './palette';
+import { fit, idTyped, item, meant, moved, rank, remembered } from './palette';
 
 const ITEMS = [
   item('page', '/tasks', 'Tasks'),
@@ -78,6 +78,23 @@ describe('fuzzy ranking', () => {
     const begun = performance.now();
     for (const query of ['w', 'we', 'web', 'web4', 'shop part3', 'vlvlvl', 'sp9']) rank(query, many, [], 50);
     expect((performance.now() - begun) / 7).toBeLessThan(50);
+  });
+});
+
+describe('Enter', () => {
+  it.each([
+    ['what is first, when all is known', 'web', ['celery@web12', 'celery@web1'], false, 'celery@web12'],
+    ['nothing, when nothing fits', 'zzz', [], false, undefined],
+    ['what is first, when nothing is typed', '', ['/tasks', 'celery@web1'], true, '/tasks'],
+    ['what is called so, whatever comes', 'Celery@web1 ', ['celery@web1', 'celery@web12'], true, 'celery@web1'],
+    ['a page that is called so at its start', 'tas', ['/tasks', 'celery@web1'], true, '/tasks'],
+    ['an action, too', 'shut d', ['shutdown'], true, 'shutdown'],
+    ['nothing yet, as a better one may come', 'celery@web', ['celery@web1'], true, 'later'],
+    ['nothing yet, as one may come', 'media@shop', [], true, 'later'],
+  ])('means %s', (_, typed, values, moreToCome, expected) => {
+    const fitting = values.flatMap((value) => ITEMS.filter((one) => one.value === value));
+    const one = meant(typed, fitting, moreToCome);
+    expect(one === 'later' ? one : one?.value).toBe(expected);
   });
 });
 

@@ -126,6 +126,21 @@ function total(words: readonly string[], text: string): number | null {
   return sum;
 }
 
+/**
+ * What Enter means by what is typed, and which items that finds: one of them, nothing, or `later`,
+ * as among those that are not known yet there may be a better one.
+ */
+export function meant(typed: string, found: readonly Item[], moreToCome: boolean): Item | 'later' | null {
+  const [first] = found;
+  if (!moreToCome) return first ?? null;
+  if (!first) return 'later';
+  const text = typed.trim().toLowerCase();
+  const label = first.label.toLowerCase();
+  const ours = first.kind === 'page' || first.kind === 'action'; // whose names nobody else takes
+  const sure = text === '' || label === text || (ours && label.startsWith(text));
+  return sure ? first : 'later';
+}
+
 // ------------------------------------------------------------------ ids of tasks
 
 const WHOLE_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;

@@ -14,7 +14,7 @@ import {
 } from 'react';
 
 import { plural } from '~/lib/format';
-import { type Item, type ItemKind, idTyped, item, itemKey, moved, rank, sameItem } from '~/lib/palette';
+import { type Item, type ItemKind, idTyped, item, itemKey, meant, moved, rank, sameItem } from '~/lib/palette';
 import { type Chosen, type TargetKind, TARGET_WORD, request, targetsOf } from '~/lib/palette-targets';
 import { queryOf } from '~/lib/query';
 import { sortOf, stripped } from '~/lib/task-query';
@@ -26,8 +26,9 @@ import { Icon, type IconName } from '../Icon';
 import { Host, Line, TaskName } from '../Plain';
 import { PAGES } from '../shell/Shell';
 import styles from './Palette.module.css';
+import { ANYTHING, PaletteField } from './PaletteField';
 import { recall, remember } from './recent';
-import { type Things, useTaskItems, useThings } from './usePaletteItems';
+import { type PartWord, type Things, useTaskItems, useThings } from './usePaletteItems';
 
 const SHOWN = 50; // more is not read; more letters find it
 const EVERYONE = item('worker', '', 'Every worker', 'that is there when it is sent');
@@ -38,33 +39,45 @@ interface Step {
   left: readonly TargetKind[]; // still to be chosen; the first is asked for now
 }
 
-export default function Palette({ onClose }: { onClose: () => void }) {
-  const dialog = useRef<HTMLDialogElement>(null);
-  const [typed, setTyped] = useState('');
+interface PaletteProps {
+  typed: string;
+  onType: (text: string) => void;
+  entered: boolean; // Enter was pressed before this was here
+  close: () => void; // gives the focus back
+}
+
+export default function Palette({ typed, onType, entered: early, close }: PaletteProps) {
   const [step, setStep] = useState<Step | null>(null);
-  const [at, setAt] = useState(0);
+  const [mark, setMark] = useState<string | null>(null); // by arrow keys or the pointer; null: the first
+  const [entered, setEntered] = useState(early); // and not answered yet
   const things = useThings();
   const wanted = step?.left[0] ?? null;
   const query = useDeferredValue(typed);
-  const tasks = useTaskItems(wanted === null || wanted === 'task' ? query : '');
+  const tasks = useTaskItems(wanted === null || wanted === 'task' ? typed : '');
   const [recent] = useState(recall);
   const { items, left } = useFound(query, things, tasks.items, step, recent);
   const { act } = useActs();
   const list = useId();
 
-  useEffect(() => dialog.current?.showModal(), []);
-  useEffect(() => setAt(0), [query, step]);
-  const chosen = items[Math.min(at, items.length - 1)];
+  useEffect(() => setMark(null), [query, step]);
+  const marked = mark === null ? -1 : items.findIndex((one) => itemKey(one) === mark);
+  const at = items.length === 0 ? -1 : Math.max(marked, 0);
+  const point = (index: number) => {
+    const one = items[index];
+    setMark(one ? itemKey(one) : null);
+    setEntered(false);
+  };
 
   const type = (text: string) => {
-    setTyped(text);
+    setEntered(false);
+    onType(text);
   };
   const begin = (next: Step | null) => {
     setStep(next);
-    setTyped('');
+    type('');
   };
   const finish = (run: () => void) => {
-    dialog.current?.close(); // gives the focus back before another dialog takes it
+    close(); // before another dialog takes the focus
     run();
   };
   const choose = (one: Item) => {
@@ -89,67 +102,58 @@ export default function Palette({ onClose }: { onClose: () => void }) {
     finish(() => act.ask(request(command, all)));
   };
 
+  // Enter means what is typed, also where the list is still that of fewer letters.
+  const unknown = tasks.unknown || things.pending.some((word) => wanted === null || word === COMES_AS[wanted]);
+  const meaning = entered && query === typed ? meant(typed, items, unknown) : 'later';
+  useEffect(() => {
+    if (meaning === 'later') return;
+    setEntered(false);
+    if (meaning) choose(meaning);
+    // eslint-disable-next-line react-hooks/exhaustive-deps -- what is chosen decides it, once
+  }, [meaning]);
+
   const press = (event: KeyboardEvent) => {
     if (event.nativeEvent.isComposing) return;
     const { key } = event;
     const by = STEPS[key];
-    if (by !== undefined) setAt(Math.abs(by) === 1 ? moved(at, by, items.length) : clamped(at + by, items.length));
+    if (by !== undefined) point(Math.abs(by) === 1 ? moved(at, by, items.length) : clamped(at + by, items.length));
     else if (key === 'Enter') {
-      if (chosen) choose(chosen);
+      const one = query === typed ? items[marked] : undefined;
+      if (one) choose(one);
+      else setEntered(true);
     } else if (key === 'Escape') {
       if (step) begin(null);
-      else dialog.current?.close();
+      else close();
     } else if (key === 'Backspace' && typed === '' && step) begin(null);
-    else if (key === 'k' && (event.ctrlKey || event.metaKey)) dialog.current?.close();
+    else if (key === 'k' && (event.ctrlKey || event.metaKey)) close();
     else return;
     event.preventDefault();
     event.stopPropagation();
   };
 
   const command = step && things.commands.get(step.command);
-  const label = wanted === null ? 'Find anything, do anything' : `${command?.title ?? ''}: which ${TARGET_WORD[wanted]}?`;
+  const label = wanted === null ? ANYTHING : `${command?.title ?? ''}: which ${TARGET_WORD[wanted]}?`;
   return (
-    <dialog
-      ref={dialog}
-      className={styles.dialog}
-      aria-label={label}
-      onClose={onClose}
-      onClick={({ target }) => target === dialog.current && dialog.current.close()}
-      data-testid="palette"
-    >
-      <div className={styles.inner}>
-        <div className={styles.field}>
-          <Icon name="search" />
-          {command && <span className={styles.crumb}>{command.title}</span>}
-          <input
-            type="text"
-            role="combobox"
-            autoFocus
-            autoComplete="off"
-            autoCapitalize="off"
-            spellCheck={false}
-            aria-label={label}
-            aria-expanded={items.length > 0}
-            aria-controls={list}
-            aria-autocomplete="list"
-            aria-activedescendant={chosen ? optionId(list, items.indexOf(chosen)) : undefined}
-            placeholder={wanted === null ? 'A page, worker, queue, task name or id, action' : `Which ${TARGET_WORD[wanted]}?`}
-            maxLength={400}
-            value={typed}
-            onChange={({ currentTarget }) => type(currentTarget.value)}
-            onKeyDown={press}
-            data-testid="palette-input"
-          />
-          <span className={styles.escape}>
-            <Key>Esc</Key>
-          </span>
-        </div>
-        <Options id={list} label={label} items={items} at={chosen ? items.indexOf(chosen) : -1} onPoint={setAt} onChoose={choose} />
-        <Foot query={query} shown={items.length} left={left} things={things} looking={tasks.pending} wanted={wanted} />
-      </div>
-    </dialog>
+    <>
+      <PaletteField
+        label={label}
+        crumb={command?.title}
+        aria-expanded={items.length > 0}
+        aria-controls={list}
+        aria-activedescendant={at >= 0 ? optionId(list, at) : undefined}
+        placeholder={wanted === null ? undefined : `Which ${TARGET_WORD[wanted]}?`}
+        value={typed}
+        onChange={({ currentTarget }) => type(currentTarget.value)}
+        onKeyDown={press}
+      />
+      <Options id={list} label={label} items={items} at={at} onPoint={point} onChoose={choose} />
+      <Foot query={query} shown={items.length} left={left} things={things} looking={tasks.pending} wanted={wanted} entered={entered && unknown} />
+    </>
   );
 }
+
+/** What has to be there before it is known what is meant. */
+const COMES_AS: Readonly<Record<TargetKind, PartWord>> = { worker: 'workers', queue: 'queues', name: 'task names', task: 'tasks' };
 
 const PAGE = 8;
 const STEPS: Readonly<Record<string, number>> = { ArrowDown: 1, ArrowUp: -1, PageDown: PAGE, PageUp: -PAGE };
@@ -291,16 +295,18 @@ interface FootProps {
   things: Things;
   looking: boolean;
   wanted: TargetKind | null;
+  entered: boolean; // Enter waits for what has not come yet
 }
 
 /** How many there are; what has not come yet, and what cannot be had. */
-function Foot({ query, shown, left, things: { pending, failed }, looking, wanted }: FootProps) {
+function Foot({ query, shown, left, things: { pending, failed }, looking, wanted, entered }: FootProps) {
   const waiting = looking ? [...pending, 'tasks'] : pending;
+  const awaited = listed(waiting);
   return (
     <div className={styles.foot}>
       <p role="status" data-testid="palette-status">
         {shown === 0 ? nothing(query, waiting.length > 0, wanted) : `${plural(shown + left, query.trim() === '' ? 'thing' : 'match', query.trim() === '' ? 'things' : 'matches')}${left > 0 ? `, the first ${shown}` : ''}`}
-        {waiting.length > 0 && <Said>Waiting for {listed(waiting)} …</Said>}
+        {waiting.length > 0 && <Said>{entered ? `Enter waits for ${awaited} …` : `Waiting for ${awaited} …`}</Said>}
         {failed.length > 0 && <Said bad>The {listed(failed)} cannot be had now.</Said>}
       </p>
       <span className={styles.keys} aria-hidden="true">

@@ -1,10 +1,11 @@
-/** The palette's end in the shell: a key and a button. The rest comes when it is asked for. */
+/** The palette's end in the shell: a key, a button, and its field. The rest comes when it is asked for. */
 
-import { Suspense, lazy } from 'react';
+import { type KeyboardEvent, Suspense, lazy, useLayoutEffect, useRef, useState } from 'react';
 
 import { Key } from '../Button';
 import { Icon } from '../Icon';
 import { useKeys } from '../useKeys';
+import { ANYTHING, PaletteField } from './PaletteField';
 import styles from './PaletteHost.module.css';
 import { closePalette, openPalette, usePaletteIsOpen } from './open';
 
@@ -12,13 +13,46 @@ const Palette = lazy(() => import('./Palette'));
 
 export function PaletteHost() {
   const open = usePaletteIsOpen();
-  useKeys('Everywhere', [{ keys: 'Mod+k', does: 'Find anything, do anything', run: openPalette }]);
+  useKeys('Everywhere', [{ keys: 'Mod+k', does: ANYTHING, run: openPalette }]);
+  return open && <PaletteDialog />;
+}
+
+function PaletteDialog() {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const [typed, setTyped] = useState('');
+  const [entered, setEntered] = useState(false);
+  // Before the field in it takes the focus, and before the next key.
+  useLayoutEffect(() => dialog.current?.showModal(), []);
+  const close = () => dialog.current?.close();
+  // Nobody waits for the list before they type, nor with Enter.
+  const press = (event: KeyboardEvent) => {
+    if (event.nativeEvent.isComposing) return;
+    if (event.key === 'Enter') setEntered(true);
+    else if (event.key === 'k' && (event.ctrlKey || event.metaKey)) close();
+    else return;
+    event.preventDefault();
+  };
+  const type = (text: string) => {
+    setEntered(false);
+    setTyped(text);
+  };
   return (
-    open && (
-      <Suspense>
-        <Palette onClose={closePalette} />
-      </Suspense>
-    )
+    <dialog
+      ref={dialog}
+      className={styles.dialog}
+      aria-label={ANYTHING}
+      onClose={closePalette}
+      onClick={({ target }) => target === dialog.current && close()}
+      data-testid="palette"
+    >
+      <div className={styles.inner}>
+        <Suspense
+          fallback={<PaletteField label={ANYTHING} value={typed} onChange={({ currentTarget }) => type(currentTarget.value)} onKeyDown={press} />}
+        >
+          <Palette typed={typed} onType={setTyped} entered={entered} close={close} />
+        </Suspense>
+      </div>
+    </dialog>
   );
 }
 

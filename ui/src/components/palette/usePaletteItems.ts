@@ -27,9 +27,11 @@ export interface Things {
   names: readonly Item[];
   searches: readonly Item[]; // saved ones
   commands: ReadonlyMap<string, CommandInfo>;
-  pending: readonly string[]; // what has not come yet, in words
-  failed: readonly string[]; // what cannot be had now
+  pending: readonly PartWord[]; // what has not come yet
+  failed: readonly PartWord[]; // what cannot be had now
 }
+
+export type PartWord = 'workers' | 'queues' | 'task names' | 'actions' | 'tasks';
 
 export function useThings(): Things {
   useTopic('grid');
@@ -64,7 +66,7 @@ export function useThings(): Things {
     [saved],
   );
 
-  const parts = [
+  const parts: { word: PartWord; there: boolean; error: Error | null }[] = [
     { word: 'workers', there: grid !== null, error: null },
     { word: 'queues', there: queues.data !== undefined, error: queues.error },
     { word: 'task names', there: names.data !== undefined, error: names.error },
@@ -93,8 +95,14 @@ function readHosts(text: string | null): Item[] {
 const TYPING_MS = 150;
 const FOUND = 5;
 
+export interface TaskItems {
+  items: readonly Item[];
+  pending: boolean; // none came yet
+  unknown: boolean; // which of them fit what is typed now
+}
+
 /** The tasks whose id begins with what was typed. */
-export function useTaskItems(typed: string): { items: readonly Item[]; pending: boolean } {
+export function useTaskItems(typed: string): TaskItems {
   const [settled, setSettled] = useState('');
   useEffect(() => {
     const timer = window.setTimeout(() => setSettled(typed), TYPING_MS);
@@ -112,7 +120,9 @@ export function useTaskItems(typed: string): { items: readonly Item[]; pending: 
     );
     return withTyped(found, id);
   }, [data, id, isPlaceholderData]);
-  return { items, pending: asked && isFetching && data === undefined };
+  const coming = asked && isFetching && (data === undefined || isPlaceholderData);
+  const unknown = idTyped(typed) !== null && (settled !== typed || coming);
+  return { items, pending: asked && isFetching && data === undefined, unknown };
 }
 
 /** A whole id is a way to a task, known here or not. */

@@ -359,7 +359,7 @@ function Card({ told, line, family, now, below }: { told: Told; line: Line | und
         <>
           <strong>{count(line.group.size)} {line.group.kind === 'chord' ? 'tasks of a chord’s header' : 'tasks that were sent together'}</strong>
           <span>{stateWords(line.group.states)}</span>
-          <span className={styles.dim}>{line.group.sure ? 'Its body was given their results.' : 'Inferred: events tell of no groups.'}</span>
+          <span className={styles.dim}>{!line.group.sure ? 'Inferred: events tell of no groups.' : line.group.kind === 'chord' ? 'Its body was given their results.' : 'The result backend has its id.'}</span>
         </>
       ) : (
         <About task={line.task} family={family} now={now} />

@@ -152,7 +152,7 @@ function Together({ family }: { family: Family }) {
     <Panel title="Sent at the same moment" note={`${plural(family.together_total, 'task')} by the same client, each a family of its own`}>
       <ul className={`${styles.steps} ${styles.scrolled}`} tabIndex={0} aria-label="Sent at the same moment">
         {family.together.map(({ uuid, name, state }) => (
-          <li key={uuid} className={styles.step}>
+          <li key={uuid} className={`${styles.step} ${styles.pair}`}>
             <Link to="/families/$uuid" params={{ uuid }}>
               <TaskName name={name} />
             </Link>

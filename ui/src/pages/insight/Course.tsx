@@ -27,27 +27,33 @@ const HEIGHT = 220;
 
 interface CourseProps {
   series: InsightSeries;
+  begins: number | null; // epoch seconds: nothing is known of what was before
   now: number;
   search: InsightSearch;
   name?: string;
 }
 
 /** How many ended and how long they took, step by step. Drawing over a chart opens those tasks. */
-export function Course({ series: { step_seconds: step, points: every }, now, search, name }: CourseProps) {
-  // A step that goes on has less than it will have: its end would look like a fall.
-  const points = useMemo(() => (every.length > 3 ? every.filter(({ at }) => at + step <= now) : every), [every, step, now]);
+export function Course({ series: { step_seconds: step, points: every }, begins, now, search, name }: CourseProps) {
+  // A step that goes on has less than it will have: its end would look like a fall. It is drawn where
+  // nothing was before it.
+  const points = useMemo(() => {
+    const over = every.filter(({ at }) => at + step <= now);
+    return over.some(({ tasks }) => tasks > 0) ? over : every;
+  }, [every, step, now]);
   const navigate = useNavigate();
   const from = points[0]?.at;
   const to = (points.at(-1)?.at ?? 0) + step;
   const gaps = useGaps(search, from, to);
   const drawn = useMemo(() => {
-    const pick = (key: keyof (typeof points)[number]) => points.map((point) => point[key]);
+    const known = ({ at }: { at: number }) => begins !== null && at + step > begins;
+    const pick = (key: keyof (typeof points)[number]) => points.map((point) => (known(point) ? point[key] : null));
     return {
       times: points.map(({ at }) => at + step),
       counts: { tasks: pick('tasks'), failed: pick('failed'), retried: pick('retried') },
       durations: { run_p50: pick('run_p50'), run_p95: pick('run_p95'), wait_p95: pick('wait_p95') },
     };
-  }, [points, step]);
+  }, [points, step, begins]);
   const shared = {
     times: drawn.times,
     window: [from ?? 0, to] as const,

@@ -49,7 +49,7 @@ export function InsightPage() {
             <div className={styles.page} data-old={isPlaceholderData || undefined}>
               <Totals now={data.total} before={data.before} query={`${window.query} state:finished,lost`} />
               <div className={styles.two}>
-                <Course series={data.series} now={data.now} search={search} />
+                <Course series={data.series} begins={data.begins} now={data.now} search={search} />
               </div>
               <Names told={data} search={search} onSearch={go} />
               <Exceptions search={search} />

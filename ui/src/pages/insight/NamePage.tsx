@@ -54,7 +54,7 @@ export function NamePage() {
           {error && <Trouble error={error}>These figures are from before.</Trouble>}
           <Totals now={data.figures} before={data.before} query={`${query} state:finished,lost`} />
           <div className={styles.two}>
-            <Course series={data.series} now={data.now} search={search} name={name} />
+            <Course series={data.series} begins={data.begins} now={data.now} search={search} name={name} />
           </div>
           <Exceptions search={search} name={name} />
           <div className={styles.two}>

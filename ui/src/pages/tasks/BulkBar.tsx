@@ -15,12 +15,13 @@ import styles from './BulkBar.module.css';
 
 interface BulkBarProps {
   selection: Selection;
-  total: number | null; // tasks that match now
+  total: number | null; // tasks that match now, in memory and in the history
+  whole: boolean; // there are no more
   onAll: () => void;
   onClear: () => void;
 }
 
-export default function BulkBar({ selection, total, onAll, onClear }: BulkBarProps) {
+export default function BulkBar({ selection, total, whole, onAll, onClear }: BulkBarProps) {
   const { may, ask } = useControl();
   const commands = useCommands().data?.commands;
   const choosing = useMutation({
@@ -34,17 +35,18 @@ export default function BulkBar({ selection, total, onAll, onClear }: BulkBarPro
     },
     onSuccess: (found) => ask({ command: found.command, selection: found, subject: plural(found.count, 'task') }),
   });
+  const all = total === null || !whole ? '' : `${count(total)} `;
   const query = queryFor(selection);
   const offered = fitting(selection).filter(may);
   return (
     <div className={styles.bar} role="region" aria-label="What is selected" data-testid="bulk">
       <p className={styles.told} role="status" data-testid="bulk-count">
-        <strong>{selection.kind === 'all' ? `All ${total === null ? '' : count(total)} that match` : `${count(selection.rows.size)} selected`}</strong>
+        <strong>{selection.kind === 'all' ? `All ${all}that match` : `${count(selection.rows.size)} selected`}</strong>
         {isFull(selection) && <span className={styles.note}> {MOST_BY_HAND} are the most by hand</span>}
       </p>
       {selection.kind === 'rows' && total !== null && total > 0 && (
         <Button look="quiet" onClick={onAll} title="A" data-testid="bulk-all">
-          All {count(total)} that match
+          All {all}that match
         </Button>
       )}
       <div className={styles.actions}>

@@ -152,7 +152,7 @@ export function TasksPage() {
                 bar={
                   some && (
                     <Suspense>
-                      <BulkBar selection={selecting.selection} total={answer.ofMemory} onAll={selecting.all} onClear={selecting.clear} />
+                      <BulkBar selection={selecting.selection} total={answer.total} whole={answer.whole && !answer.counting} onAll={selecting.all} onClear={selecting.clear} />
                     </Suspense>
                   )
                 }

@@ -7,9 +7,9 @@ import type { HistoryCount } from '~/api/client';
 import { client } from '~/api/queries';
 
 const REST_MS = 400; // of what is written
-const CHEAP_MS = 300; // an answer that came so soon is asked for often
 const OFTEN_MS = 5_000;
 const SELDOM_MS = 30_000;
+const SHARE = 20; // an answer is asked for again after so many times what it took
 
 interface Counted extends HistoryCount {
   tookMs: number;
@@ -31,7 +31,7 @@ export function useCounts(query: string | null, kept: boolean): Counts {
     },
     enabled: kept && rested !== null,
     placeholderData: keepPreviousData,
-    refetchInterval: ({ state }) => ((state.data?.tookMs ?? Infinity) < CHEAP_MS ? OFTEN_MS : SELDOM_MS),
+    refetchInterval: ({ state }) => Math.min(Math.max((state.data?.tookMs ?? 0) * SHARE, OFTEN_MS), SELDOM_MS),
   });
   const current = kept && data !== undefined && !isPlaceholderData && rested === query;
   return { count: current ? data : null, counting: kept && !current };

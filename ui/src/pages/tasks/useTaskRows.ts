@@ -7,6 +7,7 @@ import type { Facets, HistoryGap, TaskFilter, TaskRow } from '~/api/client';
 import { useGaps, useTasks, useTasksOnce } from '~/api/queries';
 import { extend, merged } from '~/lib/held';
 import { EVERYTHING, type Query, allOf, show } from '~/lib/query-language';
+import { told } from '~/lib/task-counts';
 import { type Making, placeOf, withGaps } from '~/lib/task-pages';
 import { DEFAULT_SORT, type Sort, historySort } from '~/lib/task-query';
 
@@ -29,7 +30,6 @@ export interface TaskRows {
   total: number | null;
   whole: boolean; // of the total: there are no more
   inMemory: number | null;
-  ofMemory: number | null; // match, and are in memory
   facets: Facets | null;
   facetsWhole: boolean;
   counting: boolean;
@@ -55,13 +55,13 @@ export function useTaskRows({ tree, sort, place, kept, stored, held, more }: Ask
   const order = kept ? historySort(sort) : null;
   const follows = order === null || (order === 'newest' && place === null);
   const view = useView(query);
-  const told = sort === DEFAULT_SORT; // the stream's order
+  const streamed = sort === DEFAULT_SORT; // the stream's order
   const filter = useMemo(() => filterOf(query, sort, FOLLOWED), [query, sort]);
   const { data, error, isPlaceholderData, refetch } = useTasks(filter, query !== null && follows);
   const follow = useCallback(() => void refetch({ cancelRefetch: false }), [refetch]);
-  useFollowing(view, held || !follows, told ? TAIL_MS : REFRESH_MS, follow);
+  useFollowing(view, held || !follows, streamed ? TAIL_MS : REFRESH_MS, follow);
 
-  const calm = useCalm(told && follows ? view : null, query);
+  const calm = useCalm(streamed && follows ? view : null, query);
   const fetched = isPlaceholderData && calm ? null : (data?.tasks ?? null);
   const fresh = useMemo(
     () => (calm ? merged(calm.rows, fetched ?? [], Math.min(calm.total ?? FOLLOWED, FOLLOWED)) : fetched),
@@ -75,11 +75,11 @@ export function useTaskRows({ tree, sort, place, kept, stored, held, more }: Ask
   const changes = view?.changes ?? 0;
   const newer = useNewer(changes, held, query);
   const gaps = useLive((state) => state.overview?.gaps ?? null);
-  const missed = useMissed(kept && told && follows, head);
+  const missed = useMissed(kept && streamed && follows, head);
   const headItems = useMemo(() => {
     const live = (gaps ?? []).map(disconnected).filter(({ start }) => !missed.some((gap) => Math.abs(gap.start - start) < 1));
-    return head && withGaps(head, told ? [...live, ...missed] : [], told ? 'newest' : null);
-  }, [head, gaps, missed, told]);
+    return head && withGaps(head, streamed ? [...live, ...missed] : [], streamed ? 'newest' : null);
+  }, [head, gaps, missed, streamed]);
   const pages = paging?.pages;
   const items = useMemo(() => {
     if (follows) return headItems && itemsOf(headItems, pages);
@@ -88,20 +88,15 @@ export function useTaskRows({ tree, sort, place, kept, stored, held, more }: Ask
 
   const { count, counting } = useCounts(query, kept);
   const ofMemory = view?.total ?? (isPlaceholderData ? null : (data?.total ?? null));
-  // The memory's counts are of this moment: where it has all that match, they are told.
   const inMemory = view?.inMemory ?? data?.in_memory ?? null;
-  const allInMemory = stored !== null && inMemory !== null && stored <= inMemory;
-  const beyond = count !== null && !allInMemory && count.total > (ofMemory ?? 0);
-  // All that there are is counted already, about.
-  const all = query === '' && count !== null && !count.total_whole && stored !== null && stored > count.total ? stored : null;
+  const { total, whole, beyond } = told({ everything: query === '', ofMemory, inMemory, stored, count });
   return {
     items,
-    total: all ?? (beyond ? count.total : ofMemory),
-    whole: !beyond || count.total_whole || all !== null,
+    total,
+    whole,
     inMemory,
-    ofMemory,
-    facets: beyond ? count.facets : (view?.facets ?? data?.facets ?? null),
-    facetsWhole: !beyond || count.facets_whole,
+    facets: beyond && count ? count.facets : (view?.facets ?? data?.facets ?? null),
+    facetsWhole: !beyond || count?.facets_whole === true,
     counting,
     newer,
     pace: view?.changed_per_second ?? null,
