@@ -40,8 +40,11 @@ from celeryscope.control.jobs import Jobs
 from celeryscope.control.remote import Remote
 from celeryscope.control.results import Results
 from celeryscope.errors import CeleryscopeError, ConfigError, PortInUse, without_passwords
+from celeryscope.history.backup import settle
 from celeryscope.history.gaps import Gaps
+from celeryscope.history.opening import FILE
 from celeryscope.history.orphans import Sweeper
+from celeryscope.history.retention import Limits as Keeping
 from celeryscope.history.retention import Retention
 from celeryscope.history.store import History
 from celeryscope.ingest.open import broker_url, open_source
@@ -161,8 +164,9 @@ class Watch:
             max_workers=max(10_000, config.max_workers),
             mask=mask_arguments,
             on_change=self._command_changed,
+            on_sight=self._worker_told,
         )
-        self.results = Results(celery_app)
+        self.results = Results(celery_app, tells_groups=config.fetch_results)
         self.schedules = Reader(app=celery_app, conf_of_workers=self._conf_of_workers)
         self.jobs = Jobs(
             app=celery_app,
@@ -170,11 +174,17 @@ class Watch:
             tasks=self._task,
             known_names=self._task_names,
             entries=self._entries,
+            queues_of=self._queues_of_worker,
             mask=mask_arguments,
             sight=sight,
             on_change=self.outcomes.changed,
         )
-        self.desk = Desk(remote=self.remote, jobs=self.jobs, consumers=self._consumers)
+        self.desk = Desk(
+            remote=self.remote,
+            jobs=self.jobs,
+            consumers=self._consumers,
+            declared=self._declared,
+        )
         self.recorder = build_recorder(config, queues_of=self._queues_of)
         self.metrics = Metrics(recorder=self.recorder, collectors=self._collectors(console_url))
         self.pipeline = Pipeline(
@@ -441,9 +451,22 @@ class Watch:
             if queue in queues and self._online(host)
         ]
 
+    def _declared(self, queue: str, workers: Sequence[str]) -> Mapping[str, Any]:
+        for host in workers:
+            told = self.inspector.latest.get(host)
+            for one in (told.active_queues if told is not None else None) or ():
+                if one.get("name") == queue:
+                    return one
+        return {}
+
     def _command_changed(self, action: Action) -> None:
         self._mind_events(action)
         self.outcomes.changed(action)
+
+    def _worker_told(self, hostname: str, command: str, answer: Any, size_bytes: int) -> None:
+        """What an effect was seen by is what is known of the worker from then on."""
+        if command in ("stats", "active_queues"):  # `registered` is asked otherwise there
+            self.inspector.note(hostname, command, answer, size_bytes)
 
     def _mind_events(self, action: Action) -> None:
         """Do not turn on again what somebody has turned off here."""
@@ -456,6 +479,10 @@ class Watch:
 
     def _queues_of(self) -> Mapping[str, Sequence[str]]:
         return {host: queue_names(told) for host, told in self.inspector.latest.items()}
+
+    def _queues_of_worker(self, hostname: str) -> Sequence[str]:
+        told = self.inspector.latest.get(hostname)
+        return () if told is None else queue_names(told)
 
     def _depths(self) -> Mapping[str, QueueDepth]:
         """Queues as they are; none while the broker cannot be asked: what was is not what is."""
@@ -544,7 +571,7 @@ def build_history(config: Config, *, directory: Path | None) -> History | None:
     if config.history == "off" or not (config.history or directory):
         return None
     return History.open(
-        config.history if directory is None or config.history else directory / "history.db",
+        config.history if directory is None or config.history else directory / FILE,
         judge=runs.judge,
         number=runs.attempts,
         mask=masker(config.mask),
@@ -555,8 +582,12 @@ def build_history(config: Config, *, directory: Path | None) -> History | None:
 
 def build_retention(config: Config, history: History) -> Retention:
     """Make what takes old tasks out of the history."""
-    return Retention(
-        history,
+    return Retention(history, **history_limits(config)._asdict())
+
+
+def history_limits(config: Config) -> Keeping:
+    """Say how much of the history is kept."""
+    return Keeping(
         max_age_seconds=config.history_max_age,
         max_age_of=config.history_max_age_of,
         max_tasks=config.history_max_tasks,
@@ -762,6 +793,8 @@ def _run(config: Config, listening: _Listening, *, celery_app: Any, exporter: bo
     if not exporter:
         directory = data_directory(config)
         if directory is not None:
+            if settle(directory):
+                logger.warning("a restore that was stopped in the middle was undone")
             in_use.enter_context(occupied(directory))
         door = build_door(config, directory=directory, url=listening.url)
         history = build_history(config, directory=directory)

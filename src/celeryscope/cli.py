@@ -165,8 +165,7 @@ def _serve(config: Config, *, app: Any = None, exporter: bool = False) -> int:
 
 def _told(error: CeleryscopeError) -> int:
     """Say what went wrong in a sentence; returns the exit status."""
-    hint = getattr(error, "hint", "")
-    click.echo(f"celeryscope: {error}" + (f"\n{hint}" if hint else ""), err=True)
+    click.echo(f"celeryscope: {error}" + (f"\n{error.hint}" if error.hint else ""), err=True)
     return EXIT_CONFIG if isinstance(error, ConfigError) else EXIT_FAILED
 
 
@@ -237,9 +236,8 @@ class _House:
     @staticmethod
     def opening(given: Mapping[str, tuple[str, Any]]) -> Any:
         """Say where the history is, by the console's settings (`history.opening.House`)."""
-        from celeryscope.app import build_history
+        from celeryscope.app import build_history, history_limits
         from celeryscope.history.opening import FILE, Opening
-        from celeryscope.history.retention import Limits
 
         flags = [Given(name, value, option) for name, (option, value) in given.items()]
         config = load(
@@ -257,12 +255,7 @@ class _House:
         return Opening(
             data_dir=directory,
             where=None if config.history == "off" else config.history or directory / FILE,
-            limits=Limits(
-                config.history_max_age,
-                config.history_max_age_of,
-                config.history_max_tasks,
-                config.history_max_bytes,
-            ),
+            limits=history_limits(config),
             open=open_history,
         )
 

@@ -20,6 +20,7 @@
     │   └── CsrfMissing          it may be another site's page that asks
     ├── TooMany                  asked too often; later again
     └── Unavailable              what was asked for cannot be told right now
+        └── Crowded              too many commands are on their way
 
 The docstring of a class is its message; an instance carries facts. What a person or a
 protocol is told about it is decided at the door (`cli` and `web.errors`).
@@ -34,6 +35,11 @@ import ssl
 
 class CeleryscopeError(Exception):
     """Something went wrong in Celeryscope."""
+
+    def __init__(self, message: str = "", *, hint: str = "") -> None:
+        """`message`: instead of the class's own. `hint`: what to do about it, as a sentence."""
+        self.hint = hint
+        super().__init__(message)
 
     def __str__(self) -> str:
         told = super().__str__()
@@ -61,10 +67,6 @@ class PortInUse(CeleryscopeError):
 class SourceError(CeleryscopeError):
     """Events cannot be read from the broker."""
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
-        self.hint = hint
-        super().__init__(message)
-
 
 class BrokerUnreachable(SourceError):
     """The broker cannot be reached, or it closed the connection."""
@@ -79,7 +81,7 @@ class NotAmqp(SourceError):
 
 
 class TransportUnsupported(SourceError):
-    """This transport carries no events."""
+    """This transport carries no events, or no commands for workers."""
 
 
 class MessageRejected(CeleryscopeError):
@@ -103,9 +105,9 @@ class NotFound(CeleryscopeError):
 class BadArgument(CeleryscopeError):
     """A request parameter cannot be used."""
 
-    def __init__(self, parameter: str, message: str) -> None:
+    def __init__(self, parameter: str, message: str, *, hint: str = "") -> None:
         self.parameter = parameter
-        super().__init__(message)
+        super().__init__(message, hint=hint)
 
 
 class BadQuery(BadArgument):
@@ -116,24 +118,15 @@ class BadQuery(BadArgument):
     ) -> None:
         self.message = message
         self.position = position  # of the character that is in the way, from 0
-        self.hint = hint
-        super().__init__(parameter, message)
+        super().__init__(parameter, message, hint=hint)
 
 
 class NotPossible(CeleryscopeError):
     """This cannot be done here."""
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
-        self.hint = hint
-        super().__init__(message)
-
 
 class NotLoggedIn(CeleryscopeError):
     """Log in first."""
-
-    def __init__(self, message: str = "", *, hint: str = "") -> None:
-        self.hint = hint
-        super().__init__(message)
 
 
 class LoginRefused(NotLoggedIn):
@@ -151,10 +144,6 @@ class TooMany(CeleryscopeError):
 class Forbidden(CeleryscopeError):
     """Whoever asks may not do this."""
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
-        self.hint = hint
-        super().__init__(message)
-
 
 class ReadOnly(Forbidden):
     """Nobody may change anything here."""
@@ -167,9 +156,9 @@ class CsrfMissing(Forbidden):
 class Unavailable(CeleryscopeError):
     """This cannot be told right now."""
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
-        self.hint = hint
-        super().__init__(message)
+
+class Crowded(Unavailable):
+    """Too many commands are on their way already."""
 
 
 # ---------------------------------------------------------------------- broker troubles

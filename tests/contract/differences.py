@@ -32,6 +32,12 @@ DIFFERENCES = (
         "no task sent itself",
     ),
     Difference(
+        "the exception of a task whose process was killed",
+        "`ExceptionWithTraceback()`, the name of a wrapper",
+        "`WorkerLostError('…')`, as the traceback says",
+        "it is what happened",
+    ),
+    Difference(
         "queue lengths that are not known",
         "an old or an empty list",
         "503 with the reason",
@@ -39,8 +45,8 @@ DIFFERENCES = (
     ),
     Difference(
         "a worker's `timestamp`, `stats.clock`, `stats.uptime`, `stats.rusage`",
-        "of the moment when it was asked",
-        "of the moment when it was asked",
+        "of the moment when Flower asked",
+        "of the moment when Celeryscope asked",
         "these are two moments",
     ),
     Difference(
@@ -92,7 +98,7 @@ DIFFERENCES = (
         "it is seen before it is sent; Celery takes `nan`",
     ),
     Difference(
-        "a signal that is not SIGTERM, SIGINT, SIGQUIT, SIGKILL, SIGUSR1 or SIGHUP",
+        "a signal that is not SIGTERM, SIGINT, SIGQUIT, SIGKILL, SIGUSR1 or SIGHUP, or its number",
         "200; the worker fails or stops the process for good",
         "400 with the sentence",
         "Flower says that it is done",
@@ -143,7 +149,25 @@ DIFFERENCES = (
         "arguments that the task does not take, options that cannot be used",
         "500, or whatever `apply_async` makes of it",
         "400 with the sentence",
-        "it is the caller's error; `link` and `headers` are not offered",
+        "it is the caller's error; `link`, `headers`, `compression` and `shadow` are not offered",
+    ),
+    Difference(
+        "an empty body for a task that is sent",
+        "500",
+        "taken as `{}`",
+        "nothing is missing",
+    ),
+    Difference(
+        "`retry`, `retry_policy` in the body",
+        "the message is sent again while the broker fails",
+        "taken, and nothing is ever sent twice",
+        "the task might run twice",
+    ),
+    Difference(
+        "more than 100 commands on their way",
+        "each is taken",
+        "the next waits for room, for 20 s at most; then 503",
+        "memory is bounded",
     ),
     Difference(
         "`/api/task/abort` of a task that is over or that nobody knows",
@@ -164,7 +188,7 @@ DIFFERENCES = (
         "reading is one thing, writing another",
     ),
     Difference(
-        "an unknown path, `/api/task/info/`",
+        "an unknown path, a path without its name as `/api/task/info/`",
         "404 with a page",
         "404 with a sentence",
         "a program reads it",

@@ -8,9 +8,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from subprocess import Popen
 from typing import Any
@@ -121,6 +120,13 @@ def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     yield from staged(request, tmp_path_factory.mktemp(request.param))
 
 
+def ask_to_end(processes: Iterable[Popen[bytes]]) -> None:
+    """Ask them all at once, so that none waits until another has ended."""
+    for process in processes:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+
+
 def staged(request: pytest.FixtureRequest, directory: Path) -> Iterator[Stage]:
     (directory / "project.py").write_text(PROJECT)
     with ExitStack() as stack:
@@ -130,25 +136,24 @@ def staged(request: pytest.FixtureRequest, directory: Path) -> Iterator[Stage]:
             broker = request.getfixturevalue("rabbitmq")
         processes = {}
         for name, options in WORKERS.items():
-            log = directory / f"{name}.log"
             processes[name] = stack.enter_context(
                 running(
                     [sys.executable, "-m", "celery", "-A", "project", "worker", "-n", name,
                      "--without-mingle", "--without-gossip", "-l", "info", *options],
-                    log=log,
-                    ready=lambda log=log: " ready." in log.read_text(),  # type: ignore[misc]
+                    log=directory / f"{name}.log",
+                    ready=lambda: True,  # all start at once; the console sees when they are there
                     env={**os.environ, "BROKER": broker},
                     cwd=directory,
-                    timeout_seconds=40,
                 )
             )  # fmt: skip
+        stack.callback(ask_to_end, processes.values())
         options = ("--control-timeout", "3", "--default-queue-name", "steered")
         ours = stack.enter_context(console(broker, directory, *options))
         app = stack.enter_context(Celery("client", broker=broker, set_as_current=False))
         ours.until(
             "/api/v1/workers",
             lambda told: {w["hostname"] for w in told["workers"] if w["queues"]} >= set(WORKERS),
-            timeout_seconds=30,
+            timeout_seconds=50,
         )
         yield Stage(ours, app, processes)
 
@@ -239,15 +244,16 @@ def grow_and_shrink(stage: Stage) -> None:
 
 def pool_restart(stage: Stage) -> None:
     before = stage.pids()
-    only(stage.send("pool_restart"), "ok")
+    sent = stage.post("/control/pool_restart", {"workers": [MAIN]}).json()
 
     def is_replaced() -> bool:
-        for _ in range(4):  # an idle process goes after its next task: keep both busy
-            stage.nap(0.3)
-        time.sleep(1)
+        if not stage.running():
+            for _ in range(4):  # an idle process goes after its next task: keep both busy
+                stage.nap(0.3)
         return before.isdisjoint(stage.pids())
 
     eventually(is_replaced, seconds=40)
+    only(stage.ours.get(f"/api/v1/actions/{sent['id']}"), "ok")
 
 
 def autoscale(stage: Stage) -> None:
@@ -280,20 +286,25 @@ def limits(stage: Stage) -> None:
 
 
 def events(stage: Stage) -> None:
-    def said(command: str) -> str:
+    def said(command: str, worker: str = MAIN) -> str:
         ((answer,),) = [
             reply.values()
-            for reply in stage.app.control.broadcast(command, destination=[MAIN], reply=True)
+            for reply in stage.app.control.broadcast(
+                command, destination=[worker], reply=True, timeout=5
+            )
         ]
         return str(answer["ok"])
 
+    def are_told_by_us(worker: str) -> bool:
+        """We tell workers every five seconds to send events."""
+        return said("disable_events", worker) == "task events disabled"
+
     only(stage.send("disable_events"), "ok", "done")
-    time.sleep(7)  # we tell workers every five seconds to send events: not this one
-    assert "already disabled" in said("disable_events")
+    said("disable_events", SCALED)
+    eventually(lambda: are_told_by_us(SCALED), seconds=20)
+    assert "already disabled" in said("disable_events")  # but not this one
     only(stage.send("enable_events"), "ok", "done")
-    assert "already enabled" in said("enable_events")
-    time.sleep(6)
-    assert "already enabled" in said("enable_events")
+    assert are_told_by_us(MAIN)
 
 
 def shutdown(stage: Stage) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import ssl
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from tests.conftest import (
     running,
     running_redis,
 )
+from tests.recording import eventually
 
 
 def client(url: str, **options: object) -> Celery:
@@ -197,7 +197,7 @@ def test_redis_is_found_by_sentinel_and_again_after_a_failover(tmp_path: Path) -
         running_redis(tmp_path, *replica, port=second),
         redis.Redis(port=second) as second_server,
     ):
-        until(lambda: second_server.info("replication")["master_link_status"] == "up")
+        eventually(lambda: second_server.info("replication")["master_link_status"] == "up")
         with running_sentinel(tmp_path, first) as port, redis.Redis(port=port) as sentinel:
             app = client(f"sentinel://127.0.0.1:{port}/0", master_name="mymaster")
             for priority in range(10):
@@ -205,11 +205,11 @@ def test_redis_is_found_by_sentinel_and_again_after_a_failover(tmp_path: Path) -
             depths = open_depths(app=app)
             assert isinstance(depths, RedisDepths)
             assert depths.read(["q"]) == [QueueDepth("q", 10, unacknowledged=0)]
-            until(lambda: second_server.llen("q") > 0)
-            until(lambda: fails_over(sentinel))
-            until(lambda: second_server.info("replication")["role"] == "master")
+            eventually(lambda: second_server.llen("q") > 0)
+            eventually(lambda: fails_over(sentinel))
+            eventually(lambda: second_server.info("replication")["role"] == "master")
             second_server.lpush("q", "one more")
-            until(lambda: reads(depths, "q") == QueueDepth("q", 11, unacknowledged=0))
+            eventually(lambda: reads(depths, "q") == QueueDepth("q", 11, unacknowledged=0))
             depths.close()
             app.close()
 
@@ -231,13 +231,6 @@ def reads(depths: Depths, queue: str) -> QueueDepth | None:
         return depths.read([queue])[0]
     except SourceError:
         return None
-
-
-def until(ready: Callable[[], bool], *, timeout_seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + timeout_seconds
-    while not ready():
-        assert time.monotonic() < deadline, "it did not come to be in time"
-        time.sleep(0.05)
 
 
 def test_redis_says_when_a_key_is_no_queue(redis_server: str) -> None:
@@ -339,9 +332,9 @@ def test_the_management_api_tells_what_workers_hold(
         channel = connection.default_channel
         channel.basic_qos(0, 2, False)
         channel.basic_consume(queue, callback=None)
-        until(lambda: plain.read([queue]) == [QueueDepth(queue, 3, 1)])
+        eventually(lambda: plain.read([queue]) == [QueueDepth(queue, 3, 1)])
         # The plugin counts every five seconds.
-        until(lambda: reads(informed, queue) == QueueDepth(queue, 3, 1, unacknowledged=2))
+        eventually(lambda: reads(informed, queue) == QueueDepth(queue, 3, 1, unacknowledged=2))
     plain.close()
     informed.close()
     app.close()

@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 
 from celeryscope.errors import NotPossible, Unavailable
 from celeryscope.history import blocks, sql
+from celeryscope.history.reader import Reader
 from celeryscope.history.store import History
 from celeryscope.model.event import Event
 from celeryscope.model.query import EVERYTHING, Query, Text, parse
@@ -230,23 +231,36 @@ def test_one_task_that_is_refused_keeps_no_other_from_being_written(
 # ---------------------------------------------------------------------- finding
 
 
+TASKS = 1_300
+NOW = T + 375
+
+
 @pytest.fixture(scope="module")
-def everything(shared_postgresql: str) -> Iterator[searching.Everything]:
+def everything(
+    shared_postgresql: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[searching.Everything]:
     """A history whose blocks are small: a segment is sliced, another is not."""
     with contextlib.ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
-        patch.setattr(blocks, "TASKS", 8)
+        patch.setattr(blocks, "TASKS", 4)
         patch.setattr(blocks, "SLACK", 100)
         history = lives.opened(stack.enter_context(new_database(shared_postgresql)))
-        events = lives.stream(1, searching.TASKS)
-        for start in range(0, len(events), 1000):
-            history.write(lives.changes(events[start : start + 1000]))
+        file = lives.opened(tmp_path_factory.mktemp("history") / "history.db")
+        events = lives.stream(1, TASKS)
+        for one in (history, file):
+            one.write(lives.changes(events))
+            one.flush()
+        for _ in range(6):  # it seals 64 blocks at a time
             history.flush()
+        # The same tasks, and a file is asked sooner.
         ids = dict.fromkeys(event.uuid or "" for event in events)
-        tasks = [task for uuid in ids if (task := history.task(uuid)) is not None]
+        tasks = [task for uuid in ids if (task := file.task(uuid)) is not None]
         assert len(tasks) == len(ids)
         tasks.sort(key=searching.place, reverse=True)
+        with history.reading() as db:
+            assert db.execute("SELECT count(*) FROM slice").fetchone()[0]
         yield history, tasks
+        file.close()
         history.close()
 
 
@@ -262,7 +276,7 @@ def everything(shared_postgresql: str) -> Iterator[searching.Everything]:
     ],
 )  # fmt: skip
 def test_it_finds_what_is_found_in_memory(everything: searching.Everything, text: str) -> None:
-    searching.agree(everything, parse(text))
+    searching.agree(everything, parse(text), NOW)
 
 
 @settings(
@@ -272,13 +286,13 @@ def test_it_finds_what_is_found_in_memory(everything: searching.Everything, text
 def test_any_query_finds_what_it_finds_in_memory(
     everything: searching.Everything, query: Query
 ) -> None:
-    searching.agree(everything, query)
+    searching.agree(everything, query, NOW)
 
 
 def test_it_finds_a_task_by_any_part_of_its_id(everything: searching.Everything) -> None:
     for task in everything[1][::500]:
         for text in (task.uuid, task.uuid[3:], task.uuid[2:6]):
-            searching.agree(everything, Text(text))
+            searching.agree(everything, Text(text), NOW)
 
 
 # ---------------------------------------------------------------------- what others do with it
@@ -384,6 +398,31 @@ def test_another_programs_tables_are_left_alone(database: str) -> None:
         db.execute("CREATE TABLE auth_user (id bigint)")
     with pytest.raises(NotPossible, match="is no history of Celeryscope"):
         lives.opened(database)
+
+
+def test_a_schema_that_is_not_ours_to_use_is_said_and_not_taken_for_an_empty_one(
+    database: str,
+) -> None:
+    with pytest.raises(NotPossible, match="There is no history in PostgreSQL at"):
+        Reader(database)
+    lives.opened(database).close()
+    role = f"weak_{database.rpartition('_')[2]}"
+    with layouts.connected(database) as db:
+        db.execute(f"CREATE ROLE {role} LOGIN")
+    url = database.replace("postgres@", f"{role}@")
+    with pytest.raises(Unavailable, match="does not let us use the schema"):
+        Reader(url)
+    history = lives.opened(url, commit_seconds=0.01)
+    assert "does not let us use the schema" in (history.trouble or "")
+    with layouts.connected(database) as db:
+        db.execute(f"GRANT ALL ON SCHEMA celeryscope TO {role}")
+        db.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA celeryscope TO {role}")
+    history.flush()
+    assert history.trouble is None
+    history.close()
+    with layouts.connected(database) as db:
+        db.execute(f"DROP OWNED BY {role}")
+        db.execute(f"DROP ROLE {role}")
 
 
 def test_the_search_path_of_the_url_says_which_schema(database: str) -> None:

@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 
 from celeryscope.errors import NotPossible, Unavailable
+from celeryscope.history.backup import copy_history
+from celeryscope.history.reader import Reader
 from celeryscope.history.store import History
 from celeryscope.model.event import Event
 from tests.integration.publishing import Traffic
@@ -176,6 +178,30 @@ def test_what_may_only_be_read_is_trouble(tmp_path: Path) -> None:
 
 
 @contextlib.contextmanager
+def unwritable(directory: Path) -> Iterator[None]:
+    us = os.geteuid()
+    os.seteuid(os.getuid())
+    directory.chmod(0o555)
+    os.seteuid(us)
+    yield
+    os.seteuid(os.getuid())
+    directory.chmod(0o755)
+    os.seteuid(us)
+
+
+def test_where_nothing_may_be_written_it_is_read_all_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "data #1?" / "history.db"
+    path.parent.mkdir()
+    history = lives.opened(path)
+    told(history, some(20))
+    history.close()
+    with as_somebody_else(path), unwritable(path.parent):
+        reader = Reader(path)
+        assert reader.extent().tasks == 20
+        copy_history(path, tmp_path / "copy.db")
+
+
+@contextlib.contextmanager
 def as_somebody_else(path: Path) -> Iterator[None]:
     """Let the file be read by everybody and written by nobody, and be nobody where we are root."""
     if os.geteuid() == 0:
@@ -213,7 +239,9 @@ def test_a_file_that_was_deleted_is_made_again_and_said(
     history.close()
 
 
-def test_a_file_that_was_put_in_its_place_is_taken_up(tmp_path: Path) -> None:
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_file_that_was_put_in_its_place_is_taken_up(tmp_path: Path, moved: bool) -> None:
+    """And nothing of the old one comes into it, whose -wal still lies there."""
     path, backup = tmp_path / "history.db", tmp_path / "backup.db"
     kept, lost, after = (some(10, seed=seed) for seed in (1, 2, 3))
     other = lives.opened(backup)
@@ -223,14 +251,21 @@ def test_a_file_that_was_put_in_its_place_is_taken_up(tmp_path: Path) -> None:
     told(history, lost)
     history.flush()
     assert all(has(history, lost))
-    for end in ("-wal", "-shm"):
-        Path(f"{path}{end}").unlink()
+    assert Path(f"{path}-wal").stat().st_size
+    if moved:
+        path.rename(tmp_path / "old.db")
     backup.replace(path)
     told(history, after)
     history.flush()
     assert all(has(history, [*kept, *after]))
     assert not any(has(history, lost))
     history.close()
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    if moved:
+        old = lives.opened(tmp_path / "old.db")
+        assert all(has(old, lost))
+        old.close()
 
 
 def test_a_damaged_file_is_refused_and_left_as_it_is(tmp_path: Path) -> None:

@@ -102,8 +102,12 @@ class Crew:
         for field in ("name", "args", "kwargs", "queue"):
             setattr(task, field, event.get(field) or getattr(task, field))
 
+    def ask(self) -> Any:
+        """Celery's own way to ask; it ends with the last answer of those that are named."""
+        return self.app.control.inspect(destination=self.hosts, timeout=3)
+
     def consumers(self, queue: str) -> list[str]:
-        told = self.app.control.inspect(timeout=3).active_queues() or {}
+        told = self.ask().active_queues() or {}
         return [host for host, queues in told.items() if any(q["name"] == queue for q in queues)]
 
     def length(self, queue: str) -> int:
@@ -131,8 +135,10 @@ def crew(directory: Path, broker: str, backend: str, name: str) -> Iterator[Crew
     with ExitStack() as stack:
         stack.callback(app.close)
         stack.enter_context(watching(made))
-        for host in made.hosts:
+        for host in made.hosts:  # all start at once
             stack.enter_context(worker(directory, host, env))
+        logs = [directory / f"{host}.log" for host in made.hosts]
+        eventually(lambda: all(" ready." in log.read_text() for log in logs), seconds=50)
         for part in (made.jobs, made.remote):
             part.start()
             stack.callback(part.stop)
@@ -141,18 +147,16 @@ def crew(directory: Path, broker: str, backend: str, name: str) -> Iterator[Crew
 
 @contextmanager
 def worker(directory: Path, host: str, env: dict[str, str]) -> Iterator[None]:
-    log = directory / f"{host}.log"
     command = [
         sys.executable, "-m", "celery", "-A", "project", "worker", "-n", host, "-E",
         "-P", "threads", "-c", "4", "--without-mingle", "--without-gossip", "-l", "info",
     ]  # fmt: skip
     with running(
         command,
-        log=log,
-        ready=lambda: " ready." in log.read_text(),
+        log=directory / f"{host}.log",
+        ready=lambda: True,
         env=env,
         cwd=directory,
-        timeout_seconds=50,
     ):
         yield
 
@@ -252,11 +256,19 @@ def test_only_send_task_sends_what_nobody_knows(us: Crew) -> None:
         us.desk.stop(action.id)
 
 
+def test_a_message_goes_through_an_exchange_and_never_nowhere(us: Crew) -> None:
+    given = {"task_name": "project.add", "args": [1], "exchange": us.name}
+    item = only(us.desk.send("async_apply", {**given, "routing_key": "nobody"}))
+    assert (item.outcome, "would be lost" in item.said) == ("refused", True), item
+    item = only(us.desk.send("async_apply", {**given, "routing_key": us.name}))
+    assert (item.outcome, item.effect) == ("ok", "done")
+
+
 def test_times_reach_the_worker(us: Crew) -> None:
     given = {"task_name": "project.add", "args": [1], "countdown": 500, "expires": 1_000}
     item = only(us.desk.send("send_task", given))
     assert item.effect == "done"  # the worker holds it
-    scheduled = us.app.control.inspect(timeout=3).scheduled()
+    scheduled = us.ask().scheduled()
     held = {task["request"]["id"] for tasks in scheduled.values() for task in tasks}
     assert item.task_id in held
 

@@ -7,7 +7,8 @@ import dataclasses
 import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,14 @@ from msgspec import structs
 
 from celeryscope.cli import main
 from celeryscope.cluster import runs
+from celeryscope.errors import Unavailable
+from celeryscope.history.finding import Sort
 from celeryscope.history.store import History
 from celeryscope.model.event import Event
 from celeryscope.model.task import Task
 from celeryscope.web import commands
+from celeryscope.web.api.exports import ExportedTask
+from celeryscope.web.api.history import exported
 from tests.unit.web.standins import NOW, Cluster, life, serving
 
 WILD = "Boom('\x1b[2J\u202eevil\n')"
@@ -112,6 +117,44 @@ def test_a_wrong_query_is_pointed_at(where: list[str]) -> None:
         assert said[1].index("2hh") == said[2].index("^")
         assert said[3].startswith("For example: since:10m")
         assert told.stdout == ""
+
+
+def test_what_changes_is_followed_and_told_once() -> None:
+    told: dict[str, ExportedTask] = {}
+
+    def put(uuid: str, state: str, at: float) -> str:
+        told[uuid] = exported(Task(uuid=uuid, first_seen=at, state=state, state_at=at))
+        return uuid
+
+    class Stub(commands.Local):
+        def tasks(self, query: str, *, sort: Sort, limit: int) -> Iterator[commands.Found]:
+            if "!" in told:
+                raise Unavailable("It is away.")
+            newest = sorted(told.values(), key=lambda task: -task.state_at)[:limit]
+            for number in range(0, len(newest), 60):
+                yield commands.Found(newest[number : number + 60], True)
+
+    now = NOW
+    steps: list[Callable[[], object]] = [
+        lambda: (put("a", "SUCCESS", now + 1), put("late", "STARTED", now - 20)),
+        lambda: None,
+        lambda: put("!", "", now),
+        lambda: (told.pop("!"), [put(f"of {n:03}", "FAILURE", now + 2) for n in range(150)]),
+    ]
+
+    def rest(_: float) -> None:
+        steps.pop(0)()
+
+    put("old", "SUCCESS", now - 90)
+    put("b", "SUCCESS", now - 2)
+    put("a", "STARTED", now - 1)
+    found = commands.changes(Stub(None), "", limit=2, clock=lambda: now, rest=rest)  # type: ignore[arg-type]
+    seen = [[f"{one.uuid} {one.state}" for one in some] for some in islice(found, 4)]
+    assert steps == []  # nothing was told while it was away
+    assert seen[:3] == [["b SUCCESS", "a STARTED"], ["late STARTED", "a SUCCESS"], []]
+    assert len(seen[3]) == 150
+    for wrong in (["--count"], ["--format", "json"], ["--sort", "oldest"]):
+        assert run("--follow", *wrong).exit_code == 2
 
 
 def test_none_that_matches_is_said_and_no_fault(where: list[str]) -> None:

@@ -84,7 +84,11 @@ def events(now: float) -> list[Fields]:
 def inside(where: str, data: bytes) -> Iterator[tuple[str, bytes]]:
     """Give the bytes, and what is compressed in them."""
     yield where, data
-    for found in re.finditer(rb"\x78[\x01\x5e\x9c\xda]|\x1f\x8b\x08", data):
+    for found in re.finditer(
+        rb"(?=([\x08\x18\x28\x38\x48\x58\x68\x78].)|\x1f\x8b\x08)", data, re.DOTALL
+    ):
+        if found[1] and int.from_bytes(found[1], "big") % 31:  # no head of zlib's
+            continue
         window = 15 + 32  # zlib or gzip, as its head says
         with contextlib.suppress(zlib.error):
             opened = zlib.decompressobj(window).decompress(data[found.start() :], 10_000_000)

@@ -232,8 +232,8 @@ def _existing(directory: Path) -> Path:
 
 
 def _told(error: CeleryscopeError) -> int:
-    hint = getattr(error, "hint", "")
-    click.echo(_plain(f"celeryscope: {error}") + (f"\n{_plain(hint)}" if hint else ""), err=True)
+    hint = f"\n{_plain(error.hint)}" if error.hint else ""
+    click.echo(_plain(f"celeryscope: {error}") + hint, err=True)
     return EXIT_FAILED
 
 

@@ -19,6 +19,7 @@ import msgspec
 
 from celeryscope.errors import NotPossible, Unavailable
 from celeryscope.model.message import Message, Page
+from celeryscope.model.text import sound
 
 Mask = Callable[[str], str]
 
@@ -276,8 +277,7 @@ def _without_secrets(name: str, value: object, depth: int = 0) -> object:
 def _cut(text: str, most: int, mask: Mask | None = None) -> str:
     if mask is not None:  # before it is cut: half a secret might not be known as one
         text = mask(text)
-    # What is no character (half of a surrogate pair) cannot be sent to anybody.
-    text = text[: most + 1].encode(errors="replace").decode()
+    text = sound(text[: most + 1])
     return text if len(text) <= most else text[:most] + "…"
 
 

@@ -5,8 +5,8 @@ arrive in any order. Time alone does not order them, for hosts' clocks differ. W
 
 * a task-received event carries the number of retries, and begins a run on its worker;
 * on one worker, a start belongs to the run received last before it, and an end to the run
-  started last before it (so that "retried", which a worker sends after it has received the
-  next run, still ends the run that it means);
+  started last before it; but "retried", which a worker sends after it has received the next run,
+  and perhaps begun or revoked that, ends a run before the last;
 * runs are ordered by their number of retries, and only runs of the same number (a message
   delivered twice) by time, corrected by what is known of the clocks.
 
@@ -145,7 +145,7 @@ def _placed(worker: str, events: list[Told]) -> list[tuple[Told, _Run]]:
             run = _run_to_start(runs, worker, at)
             run.started = at
         else:
-            run = _run_to_end(runs, worker, at)
+            run = _run_to_end(runs, worker, at, kind)
             run.ends(ENDS[kind], at)
         placed.append((event, run))
     return placed
@@ -158,14 +158,21 @@ def _run_to_start(runs: list[_Run], worker: str, at: float) -> _Run:
     return _new(runs, worker, at)
 
 
-def _run_to_end(runs: list[_Run], worker: str, at: float) -> _Run:
-    for run in reversed(runs):
-        if run.started is not None and run.end is None:
-            return run
-    for run in reversed(runs):
-        if run.end is None:
-            return run
-    return runs[-1] if runs else _new(runs, worker, at)
+def _run_to_end(runs: list[_Run], worker: str, at: float, kind: str) -> _Run:
+    """Find the run that an end means. One that was retried is followed by one of a greater number;
+    what came after that is told of the last, which may not have begun when it is revoked."""
+    going = [run for run in reversed(runs) if run.end is None]
+    begun = [run for run in going if run.started is not None]
+    most = max((run.retries or 0 for run in runs), default=0)
+    if kind == "retried":
+        chosen = [run for run in begun if run.retries is not None and run.retries < most]
+    elif kind == "revoked":
+        last = [run for run in going if run.retries in (None, most)]
+        chosen = sorted(last, key=lambda run: run.started is None)
+    else:
+        chosen = []
+    found = [*chosen, *begun, *going, *runs[-1:]]
+    return found[0] if found else _new(runs, worker, at)
 
 
 def _new(runs: list[_Run], worker: str, at: float) -> _Run:

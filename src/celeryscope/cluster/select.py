@@ -227,7 +227,7 @@ def _anywhere(needle: str) -> Test:
     return test
 
 
-_ATTRIBUTES = {"root": "root_id", "parent": "parent_id"}
+_ATTRIBUTES = {"root": "root_id"}
 #: Fields in which many tasks have the same value.
 _SHARED = frozenset({"state", "name", "worker", "queue", "client"})
 _LONG = frozenset({"args", "kwargs", "result", "exception"})
@@ -237,12 +237,17 @@ def _field_test(key: str, values: Iterable[Pattern]) -> tuple[int, Test]:
     if key == "fingerprint":
         fits = match(key, values)
         return 40, lambda task: fits(_fingerprint(task))
-    get = attrgetter(_ATTRIBUTES.get(key, key))
+    get = _parent if key == "parent" else attrgetter(_ATTRIBUTES.get(key, key))
     passes = match(key, values)
     if key in _SHARED:
         known = _Memory(passes)
         return 1, lambda task: known[get(task)]
     return 10 if key in _LONG else 3, lambda task: passes(get(task))
+
+
+def _parent(task: Task) -> str | None:
+    """Give who sent a task; a retry is sent by the task itself."""
+    return None if task.parent_id == task.uuid else task.parent_id
 
 
 def _fingerprint(task: Task) -> str | None:

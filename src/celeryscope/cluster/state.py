@@ -45,6 +45,7 @@ from celeryscope.model.task import (
     Loss,
     Task,
     epoch,
+    in_turn,
 )
 from celeryscope.model.text import kept
 from celeryscope.model.worker import Worker
@@ -74,6 +75,7 @@ SKEW_NOISE_SECONDS = 0.5
 _SETTLED_SECONDS = 3.0
 _SKEW_WINDOW_SECONDS = 60.0
 _MOST_LOGGED = 63
+_MOST_NAMES = 15  # that one task had before
 _MOST_RUNNING = 10_000
 # what an event is to its task: known already, plain, one of several runs
 _AGAIN, _PLAIN, _RERUN = range(3)
@@ -798,7 +800,8 @@ class ClusterState:
 
     def _judge(self, task: Task, event: Event) -> None:
         """Let all events of a task say how it stands, and which run its fields tell of."""
-        verdict = runs.judge(task.log, self._skew)
+        since = [at for at, _ in task.renamed]
+        verdict = runs.judge(in_turn(task.log, since), self._skew)
         for kind in _FIELDS:
             times = [at for told, at, _, _ in task.log if told == kind]
             setattr(task, kind, max(times, default=None))
@@ -844,14 +847,17 @@ class ClusterState:
                 self._named(task, event.name)
             elif _tells_the_latest(event, task):
                 self._renamed(task, event.name, event.timestamp)
+        elif task.renamed and event.name not in (None, *(name for _, name in task.renamed)):
+            *before, (at, name) = task.renamed  # a client's event may come after a worker's
+            task.renamed = (*before, (min(at, event.timestamp), name))
         if self.keep_arguments:
             if task.args is None and event.args is not None:
                 task.args = self._text(task, event.args)
             if task.kwargs is None and event.kwargs is not None:
                 task.kwargs = self._text(task, event.kwargs)
         retries = event.retries or 0
-        if retries >= task.retries:
-            task.retries = retries
+        if retries >= task.retries or task.renamed:
+            task.retries = max(retries, task.retries)
             task.eta = event.eta
             task.expires = event.expires
         if event.root_id is not None:
@@ -864,7 +870,8 @@ class ClusterState:
     def _renamed(self, task: Task, name: str, at: float) -> None:
         """Take note that another task runs under the id: what comes from now on is told of it."""
         assert task.name is not None
-        task.renamed = (at, task.name)
+        before = [(when, name) for when, name in task.renamed if name != task.name]
+        task.renamed = (*before[-_MOST_NAMES:], (at, task.name))
         stats = self.names.get(name)
         if stats is None and len(self.names) < self.max_names:
             stats = self.names[name] = NameStats(name)

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from celeryscope.config.patterns import stalled_by
+
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "": 1.0}
 #: Longer waits are no waits, and more than some clocks and time-outs of the system can hold.
 _MOST_SECONDS = 366 * 86400.0
@@ -142,6 +144,23 @@ def patterns() -> Kind:
             raise ValueError(str(trouble)) from trouble
 
     return Kind("REGEX", "a regular expression", parse)
+
+
+def masks() -> Kind:
+    """Patterns that meet any text, and must come to an end with it."""
+    compiled = patterns().parse
+
+    def parse(value: Any) -> tuple[re.Pattern[str], ...]:
+        found: tuple[re.Pattern[str], ...] = compiled(value)
+        for pattern in found:
+            if (text := stalled_by(pattern)) is not None:
+                raise ValueError(
+                    f"{pattern.pattern!r} takes for ever on a text that begins with {text!r}: write "
+                    "it without repetitions inside of repetitions"
+                )
+        return found
+
+    return Kind("REGEX", "a regular expression that ends with any text", parse)
 
 
 def pairs() -> Kind:

@@ -702,7 +702,7 @@ class Config:
     )
     mask: tuple[re.Pattern[str], ...] = _setting(
         (),
-        kinds.patterns(),
+        kinds.masks(),
         MEMORY,
         "What matches in arguments, results, exceptions and tracebacks is shown as ***.",
         multiple=True,

@@ -7,9 +7,10 @@ lets people wait. Times are ours, in seconds since 1970: a worker's clock is nev
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -21,13 +22,24 @@ from celeryscope.control.commands import Command
 ActionState = Literal["sending", "waiting", "confirming", "finished", "failed", "stopped"]
 #: `asked`: no answer yet, or none expected. `silent`: none in time.
 Outcome = Literal["unasked", "asked", "ok", "refused", "silent"]
-#: `unchecked`: nobody looked, since it did not say yes in time.
+#: `unchecked`: nobody looked, since it did not answer in time or did not say yes.
 Effect = Literal["unchecked", "pending", "done", "nothing to do", "not seen", "cannot tell"]
 #: Did the broker get it? `unknown`: it went away in the middle.
 Sent = Literal["no", "unknown", "yes"]
 
 MAX_WORDS_CHARS = 2_000
+GAVE_WAY = "Many commands came after it: it was looked for no longer."
 _OPEN = frozenset({"unasked", "asked"})
+#: Why a reply was not taken, for people.
+_WHY_NOT: Final[Mapping[str, str]] = {
+    "compression": "it is compressed in an unknown way",
+    "content_type": "it is not JSON",
+    "hostname": "it names no worker",
+    "no_room": "it is from more workers than are kept",
+    "shape": "it has another shape than a reply",
+    "syntax": "it is no valid JSON",
+    "too_large": "it is too large",
+}
 
 
 class WorkerResult(msgspec.Struct, frozen=True):
@@ -76,7 +88,7 @@ class Report(msgspec.Struct, frozen=True):
     finished_at: float | None
     timeout_seconds: float  # how long an answer may take
     confirm_seconds: float  # how long its effect may take after that
-    error: str  # why it failed
+    error: str  # why it failed; or else that replies could not be read
     hint: str  # what one can do about that
     outcomes: Mapping[str, int]  # how many workers of each outcome
     effects: Mapping[str, int]  # how many workers of each effect
@@ -184,7 +196,11 @@ class Ledger:
             self._put(msgspec.structs.replace(worker, answers=worker.answers + 1))
             self._changed()
             return
-        looks = error is None and not self.over and self.command.effect != "answer"
+        looks = (
+            (error is None or self._may_have_done_a_part(error))
+            and not self.over
+            and self.command.effect != "answer"
+        )
         ended = error is not None and worker.effect == "pending"
         self._put(
             msgspec.structs.replace(
@@ -227,6 +243,14 @@ class Ledger:
         self.error, self.hint = error, hint
         self._end("failed", now)
 
+    def give_way(self, now: float) -> None:
+        """Look for its effect no longer, if that is all that is left to do."""
+        if self.state == "confirming":
+            for name in self.pending:
+                self.judged(name, "cannot tell", GAVE_WAY, now)
+            if not self.over:
+                self._end("finished", now)
+
     def look_at_the_time(self, now: float) -> None:
         """Go on to the next state when it is time, or when nothing is left to wait for."""
         if self.state == "waiting" and self.sent_at is not None:
@@ -241,6 +265,9 @@ class Ledger:
                 self._end("finished", now)
 
     # ------------------------------------------------------------------ inside
+
+    def _may_have_done_a_part(self, error: str) -> bool:
+        return bool(self.command.partly) and self.command.partly in error
 
     def _is_late(self, now: float) -> bool:
         return self.sent_at is not None and now > self.sent_at + self.timeout_seconds
@@ -283,7 +310,13 @@ class Action:
     """A command on its way. Any thread may read it and wait for it."""
 
     def __init__(
-        self, ident: str, ledger: Ledger, *, arguments: Mapping[str, Any], everyone: bool
+        self,
+        ident: str,
+        ledger: Ledger,
+        *,
+        arguments: Mapping[str, Any],
+        everyone: bool,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.id = ident
         self.command = ledger.command
@@ -291,6 +324,7 @@ class Action:
         self.everyone = everyone
         self.created_at = ledger.created_at
         self._ledger = ledger
+        self._clock = clock
         self._condition = threading.Condition()
 
     @property
@@ -341,7 +375,7 @@ class Action:
                 finished_at=ledger.finished_at,
                 timeout_seconds=ledger.timeout_seconds,
                 confirm_seconds=ledger.confirm_seconds,
-                error=ledger.error,
+                error=ledger.error or not_taken(ledger.not_taken),
                 hint=ledger.hint,
                 outcomes=dict(Counter(worker.outcome for worker in workers)),
                 effects=dict(Counter(worker.effect for worker in workers)),
@@ -364,6 +398,10 @@ class Action:
             self._condition.wait_for(lambda: self._ledger.sequence > sequence, timeout_seconds)
             return self._ledger.sequence
 
+    def give_way(self) -> bool:
+        """End where only its effect is still looked for; say whether it did."""
+        return self.note(lambda ledger: ledger.give_way(self._clock()))
+
     def note(self, change: Callable[[Ledger], None]) -> bool:
         """Let `change` write into the ledger; True when something is different then."""
         with self._condition:
@@ -373,3 +411,14 @@ class Action:
                 return False
             self._condition.notify_all()
             return True
+
+
+def not_taken(reasons: Mapping[str, int]) -> str:
+    """Say that replies were not taken, and why; nothing where all were."""
+    count = sum(reasons.values())
+    if not count:
+        return ""
+    why = ", ".join(_WHY_NOT.get(reason, reason) for reason in sorted(reasons))
+    if count == 1:
+        return f"One reply was not taken ({why}): who sent it seems silent."
+    return f"{count:,} replies were not taken ({why}): who sent them seem silent."

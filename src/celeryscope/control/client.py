@@ -34,10 +34,9 @@ class Refused(CeleryscopeError):
     def __init__(
         self, message: str, *, hint: str = "", status: int = 0, position: int | None = None
     ) -> None:
-        self.hint = hint
         self.status = status
         self.position = position  # of what is wrong with a query, from 0
-        super().__init__(message)
+        super().__init__(message, hint=hint)
 
 
 class Client:
@@ -153,14 +152,19 @@ def _is_settled(row: Json) -> bool:
 
 def _line(name: str, row: Json) -> str:
     outcome = row["outcome"] + (" (late)" if row.get("late") else "")
-    said = row.get("error") or row.get("said") or row["effect_said"]
     effect = "" if row["effect"] == "unchecked" else row["effect"]
+    words = [row.get("error") or row.get("said") or row["effect_said"]]
+    if words[0] != row["effect_said"]:
+        # A task that was sent is one thing, what became of it another.
+        words += [row["effect_said"]] if row.get("error") or row.get("task_id") else []
     if row.get("answers", 0) > 1:
-        said = f"{said} {row['answers']} workers answer to this name.".lstrip()
+        words.append(f"{row['answers']} workers answer to this name.")
+    if row.get("task_id") not in (None, name):
+        words.append(f"Its id: {row['task_id']}")
     value = row["value"]
-    if value is not None and not row["effect_said"]:
-        written = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        said = f"{said} {written}".lstrip()
+    if value is not None and (row.get("task_id") or not row["effect_said"]):
+        words.append(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    said = " ".join(filter(None, words))
     if len(said) > _MOST_SHOWN_CHARS:
         said = said[:_MOST_SHOWN_CHARS] + "… (--json gives all)"
     return plain(f"{name:<32} {outcome:<8} {effect:<13} {said}").rstrip()
@@ -174,7 +178,7 @@ def summary(report: Json) -> str:
         return plain(" ".join(["Failed:", report["error"], report["hint"]]).rstrip())
     if report["state"] == "stopped":
         return f"Stopped: {told or 'nothing was done'}."
-    return f"{told or 'Nobody answered'}."
+    return plain(f"{told or 'Nobody answered'}. {report['error']}".rstrip())
 
 
 def is_all_right(report: Json) -> bool:

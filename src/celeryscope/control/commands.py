@@ -35,8 +35,14 @@ EffectName = Literal[
 #: What must be taken out of an answer before people see it.
 Hides = Literal["passwords", "arguments"]
 
-#: Names only, and only those that make sense for a task: no SIGSTOP, no numbers.
+#: Only those that make sense for a task: no SIGSTOP.
 SIGNALS: Final = ("SIGTERM", "SIGINT", "SIGQUIT", "SIGKILL", "SIGUSR1", "SIGHUP")
+#: Numbers that mean the same everywhere.
+_SIGNAL_NUMBERS: Final = {
+    "1": "SIGHUP", "2": "SIGINT", "3": "SIGQUIT", "9": "SIGKILL", "15": "SIGTERM",
+}  # fmt: skip
+#: What we write; no pickles.
+SERIALIZERS: Final = ("json", "msgpack", "yaml")
 EXCHANGE_TYPES: Final = ("direct", "topic", "fanout", "headers")
 #: What kombu of every supported version reads of a queue that is not configured in the worker.
 QUEUE_SWITCHES: Final = (
@@ -112,6 +118,8 @@ class Command(msgspec.Struct, frozen=True):
     destructive: bool = False  # ask first: work or reach is lost
     #: The worker answers. It does not when it ends at once.
     answers: bool = True
+    #: A worker that refuses with these words may have done a part: one looks then, too.
+    partly: str = ""
     hides: Hides = "passwords"
     method: str = ""  # what the worker calls it, where that differs
     fixed: Mapping[str, Any] = {}  # what is always sent with it
@@ -171,7 +179,16 @@ _SENT = (
         "priority", "integer", "Where the broker has priorities.", minimum=0, maximum=255
     ),
     Argument("task_id", "text", "The new task's id; made when left out."),
+    _seconds("soft_time_limit", "After this the task gets an exception that it can catch."),
+    _seconds("time_limit", "After this the process that runs the task is killed."),
+    Argument(
+        "serializer", "text", "How the arguments are written; as the app does when left out.",
+        choices=SERIALIZERS,
+    ),
 )  # fmt: skip
+_IGNORE_RESULT = Argument(
+    "ignore_result", "boolean", "Whether its result is thrown away; as the task says when left out."
+)
 
 
 def _inspect(name: str, title: str, consequence: str, **more: Any) -> Command:
@@ -231,12 +248,14 @@ _TABLE = (
     Command(
         "pool_shrink",
         "Shrink the pool",
-        "The worker ends idle processes. It refuses when all are busy; with none left it runs "
-        "nothing. Only prefork without autoscale can.",
+        "The worker ends idle processes. When all that are left are busy, or none is left, it "
+        "refuses, and those it ended are ended; with none left it runs nothing. Only prefork "
+        "without autoscale can.",
         "By stats: the number of processes, before and after.",
         "processes",
         needs_workers=True,
         destructive=True,
+        partly="All processes busy",
         arguments=(_PROCESSES,),
         example={"n": 1},
     ),
@@ -426,7 +445,7 @@ _TABLE = (
         "told",
         subject="task name",
         runs="here",
-        arguments=_SENT,
+        arguments=(*_SENT, _IGNORE_RESULT),
         example={"task_name": "shop.add", "args": [2, 3], "countdown": 10},
     ),
     Command(
@@ -438,7 +457,7 @@ _TABLE = (
         "told",
         subject="task name",
         runs="here",
-        arguments=_SENT,
+        arguments=(*_SENT, _IGNORE_RESULT),
         example={"task_name": "shop.mail", "kwargs": {"to": "a@example.com"}, "queue": "mail"},
     ),
     Command(
@@ -716,8 +735,15 @@ def _boolean(argument: Argument, value: Any) -> bool:
     raise _wrong(argument, value, "true or false")
 
 
+def _is_name(value: Any) -> bool:
+    if isinstance(value, str):
+        return len(value) < _SHOWN_CHARS
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def _signal(argument: Argument, value: Any) -> str:
-    name = value.upper() if isinstance(value, str) and len(value) < _SHOWN_CHARS else ""
+    name = str(value).upper() if _is_name(value) else ""
+    name = _SIGNAL_NUMBERS.get(name, name)
     if not name.startswith("SIG"):
         name = f"SIG{name}"
     if name not in argument.choices:
@@ -907,13 +933,14 @@ def _check_autoscale(parsed: Mapping[str, Any]) -> None:
         )
 
 
-def _check_times(parsed: Mapping[str, Any]) -> None:
-    soft, hard = parsed["soft"], parsed["hard"]
+def _check_times(parsed: Mapping[str, Any], low: str = "soft", high: str = "hard") -> None:
+    soft, hard = parsed[low], parsed[high]
     if soft is not None and hard is not None and soft > hard:
-        raise BadArgument("soft", f"'soft' must be at most 'hard' ({hard} seconds), not {soft}.")
+        raise BadArgument(low, f"'{low}' must be at most '{high}' ({hard} seconds), not {soft}.")
 
 
 def _check_start(parsed: Mapping[str, Any]) -> None:
+    _check_times(parsed, "soft_time_limit", "time_limit")
     if parsed["countdown"] is not None and parsed["eta"] is not None:
         raise BadArgument("eta", "Give 'countdown' or 'eta', not both.")
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from celeryscope.control.action import Action
-from celeryscope.control.commands import MAX_IDS, Command, find, parse
+from celeryscope.control.commands import MAX_IDS, QUEUE_TABLES, Command, find, parse, wire
 from celeryscope.control.jobs import Job, Jobs
 from celeryscope.control.remote import Remote
 from celeryscope.errors import BadArgument, NotFound, NotPossible
@@ -25,16 +25,25 @@ _NAME_THEM = "Name the workers."
 class Desk:
     """Takes commands; each is on its way when `send` returns. Used from any thread.
 
-    `consumers` gives the names of the workers that are online and consume from a queue.
+    `consumers` gives the names of the workers that are online and consume from a queue,
+    `declared` what one of some workers tells of a queue that it consumes from (`active_queues`).
     """
 
     def __init__(
-        self, *, remote: Remote, jobs: Jobs, consumers: Callable[[str], Sequence[str]]
+        self,
+        *,
+        remote: Remote,
+        jobs: Jobs,
+        consumers: Callable[[str], Sequence[str]],
+        declared: Callable[[str, Sequence[str]], Mapping[str, Any]] = lambda _queue, _workers: {},
     ) -> None:
         self._remote = remote
         self._jobs = jobs
         self._consumers = consumers
+        self._declared = declared
         self._lock = threading.Lock()
+        # queue -> how those who were paused had it: one that was started since may not know
+        self._as_it_was: OrderedDict[str, dict[str, Any]] = OrderedDict()
         # queue -> worker -> the last command of ours that paused or resumed it
         self._last: OrderedDict[str, dict[str, Action]] = OrderedDict()
 
@@ -111,7 +120,14 @@ class Desk:
                     else f"Nobody was paused here who consumed from '{queue}'."
                 )
                 raise NotPossible(words, hint=_NAME_THEM)
-        action = self._remote.send(command, parsed, workers=workers)
+        known = as_declared(queue, self._declared(queue, workers))
+        with self._lock:
+            if command.name == "pause_queue" and known:
+                self._as_it_was[queue] = known
+                if len(self._as_it_was) > _MAX_QUEUES:
+                    self._as_it_was.popitem(last=False)
+            besides = {} if command.name == "pause_queue" else self._as_it_was.get(queue, {})
+        action = self._remote.send(command, parsed, workers=workers, besides=besides)
         with self._lock:
             self._last.setdefault(queue, {}).update(dict.fromkeys(workers, action))
             self._last.move_to_end(queue)
@@ -139,3 +155,30 @@ def _check_confirmed(command: Command, parsed: Mapping[str, Any], confirm: str |
             f"'{command.name}' must be confirmed: give the same in 'confirm' as in "
             f"'{command.confirm}'.",
         )
+
+
+def as_declared(queue: str, told: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what a worker needs to declare a queue as another one told it; nothing in doubt."""
+    exchange = told.get("exchange")
+    exchange = exchange if isinstance(exchange, Mapping) else {}
+    switches = {
+        "durable": told.get("durable"),
+        "auto_delete": told.get("auto_delete"),
+        "exclusive": told.get("exclusive"),
+        "exchange_durable": exchange.get("durable"),
+        "exchange_auto_delete": exchange.get("auto_delete"),
+        **{name: told.get(name) for name in QUEUE_TABLES},
+    }
+    command = find("add_consumer")
+    given = {
+        "queue": queue,
+        "exchange": exchange.get("name") or None,
+        "exchange_type": exchange.get("type"),
+        "routing_key": told.get("routing_key") or None,
+        "options": {name: value for name, value in switches.items() if value is not None},
+    }
+    try:
+        declared = wire(command, parse(command, given))
+    except BadArgument:
+        return {}
+    return {name: value for name, value in declared.items() if name != "queue"} if exchange else {}

@@ -32,6 +32,7 @@ class Seen(msgspec.Struct, frozen=True):
     arguments: Mapping[str, Any]
     hostname: str
     reply: Any = None  # what it answered to the command
+    refused: bool = False  # it said no, and may have done a part
     before: Any = None  # its answer to the question, from before the command; None: none
     after: Any = None  # its newest answer to the question; None: none yet
     sight: Sight = Sight()
@@ -106,7 +107,12 @@ def _processes(seen: Seen) -> Verdict:
         return _pending("It has not yet told its number of processes.")
     shrinks = seen.command == "pool_shrink"
     wanted = len(before) + (-1 if shrinks else 1) * int(seen.arguments["n"])
-    said = f"{len(after)} processes, {len(before)} before."
+    said = f"{len(after)} process{'es' * (len(after) != 1)}, {len(before)} before."
+    if seen.refused:
+        # It may still be at it; with none left there is nothing more that it could end.
+        some = len(after) != len(before)
+        said = f"{said} It did a part before it refused." if some else said
+        return _pending(said) if after else Verdict("not seen", said)
     done = len(after) <= wanted if shrinks else len(after) >= wanted
     return _done(said) if done else _pending(said)
 

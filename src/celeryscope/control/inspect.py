@@ -148,6 +148,17 @@ class Inspector:
                 self._newcomers.setdefault(hostname, time.monotonic() + _NEWCOMER_SECONDS)
                 self._wake.notify()
 
+    def note(self, hostname: str, command: str, answer: Any, size_bytes: int) -> None:
+        """Take in what a worker answered when somebody else asked it one of the OVERVIEW.
+
+        `answer` is as it came, for a command without arguments; anything else is left alone.
+        """
+        if command not in OVERVIEW or not _fits(command, answer):
+            return
+        if self._has_room(hostname, command, size_bytes):
+            told = mailbox.cleaned(answer, hide=True, mask=self._mask)
+            self._merge([(hostname, command, told)])
+
     def silence(self, hostnames: Iterable[str], *, silent: bool) -> None:
         """Leave workers out when all are told to send events, or take them in again."""
         with self._lock:

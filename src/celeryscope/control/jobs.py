@@ -22,9 +22,16 @@ import msgspec
 from celery.states import READY_STATES
 
 from celeryscope.control import mailbox
-from celeryscope.control.action import ActionState, Effect, ItemResult, Report, Sent
+from celeryscope.control.action import (
+    GAVE_WAY,
+    ActionState,
+    Effect,
+    ItemResult,
+    Report,
+    Sent,
+)
 from celeryscope.control.arguments import Inexact, read_args, read_kwargs
-from celeryscope.control.commands import FIRST_EPOCH, Command
+from celeryscope.control.commands import FIRST_EPOCH, SERIALIZERS, Command
 from celeryscope.control.effects import Sight
 from celeryscope.control.results import Results
 from celeryscope.control.sending import Lost, Refused, Sender
@@ -45,15 +52,18 @@ _STOPPED = "Celeryscope stops."
 _NOTHING_KNOWN = "The result backend knows nothing of it."
 _SENT = (
     "countdown", "eta", "expires", "queue", "exchange", "routing_key", "priority",
+    "soft_time_limit", "time_limit", "serializer", "ignore_result",
 )  # fmt: skip
 #: What an entry of a schedule may be sent with.
 _ENTRY_OPTIONS = frozenset(
-    {
-        *_SENT, "expire_seconds", "time_limit", "soft_time_limit", "ignore_result", "serializer",
-        "compression", "headers", "shadow", "argsrepr", "kwargsrepr",
-    }
+    {*_SENT, "expire_seconds", "compression", "headers", "shadow", "argsrepr", "kwargsrepr"}
+)
+#: What a task's class says of each message of it.
+_OWN_OPTIONS = (
+    "priority", "expires", "time_limit", "soft_time_limit", "compression", "delivery_mode",
 )  # fmt: skip
-_SERIALIZERS = ("json", "msgpack", "yaml")
+#: The exchange through which Celery delays messages in RabbitMQ's quorum queues begins so.
+_DELAYED = "celery_delayed"
 
 
 class Job:
@@ -163,6 +173,18 @@ class Job:
             if self._state != "sending":
                 self._give_up("cannot tell", "It was stopped before that was seen.")
                 self._end("stopped")
+
+    def give_way(self) -> bool:
+        """End where only its effect is still looked for; say whether it did.
+
+        Somebody waits for a result: that does not give way.
+        """
+        with self._condition:
+            if self._state != "confirming":
+                return False
+            self._give_up("cannot tell", GAVE_WAY)
+            self._end("finished")
+            return True
 
     # ------------------------------------------------------------------ for the threads
 
@@ -290,7 +312,8 @@ class Jobs:
     """Does the commands whose `runs` is "here". `send` returns at once, the job tells the rest.
 
     `tasks` gives a task as events tell it, `known_names` the names of tasks that workers know,
-    `entries` all entries of schedules. `mask` is applied to arguments and results that a job
+    `entries` all entries of schedules, `queues_of` the queues from which a worker consumes, as
+    far as it told them. `mask` is applied to arguments and results that a job
     shows. `on_change` is called, from a thread of ours, when an item of a job was done: it must
     be quick.
     """
@@ -303,12 +326,13 @@ class Jobs:
         tasks: Callable[[str], Task | None],
         known_names: Callable[[], Iterable[str]],
         entries: Callable[[], Sequence[Entry]] = tuple,
+        queues_of: Callable[[str], Sequence[str]] = lambda _hostname: (),
         mask: Callable[[str], str] | None = None,
         sight: Sight | None = None,
         send_seconds: float = 5.0,
         confirm_seconds: float = 10.0,
-        max_running: int = 20,
-        max_kept: int = 100,
+        max_running: int = 100,
+        max_kept: int = 300,
         on_change: Callable[[Job], None] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -317,6 +341,7 @@ class Jobs:
         self._tasks = tasks
         self._known_names = known_names
         self._entries = entries
+        self._queues_of = queues_of
         self._mask = mask
         self._sight = sight or Sight()
         self._send_seconds = send_seconds
@@ -432,7 +457,7 @@ class Jobs:
             try:
                 self._do(job)
             except CeleryscopeError as error:
-                job.fail(str(error), getattr(error, "hint", ""))
+                job.fail(str(error), error.hint)
             except Exception as error:
                 logger.exception("a job could not be done")
                 job.fail(f"It went wrong here: {type(error).__name__}.")
@@ -485,22 +510,57 @@ class Jobs:
             raise Refused(f"It is not finished: {task.state}.")
         if task.name is None:
             raise Refused("Its events do not tell its name.")
-        if any("…" in (text or "") for text in (task.name, task.queue, task.routing_key)):
+        way = (task.queue, task.exchange, task.routing_key)
+        if any("…" in (text or "") for text in (task.name, *way)):
             raise Refused("Its name or its queue is too long to be known whole.")
-        if task.renamed is not None:
+        if task.renamed:
             raise Refused("Another task ran under its id, so that its arguments are not certain.")
-        args, kwargs, whence = self._arguments(job, ident, task)
+        args, kwargs, whence, told = self._arguments(job, ident, task)
+        options, where = self._way(sender, task, args, kwargs, told)
         new = str(uuid4())
-        if task.queue:
-            options, where = {"queue": task.queue}, f"to '{task.queue}'"
-        elif task.exchange and task.routing_key:
-            options = {"exchange": task.exchange, "routing_key": task.routing_key}
-            where = f"to the exchange '{task.exchange}'"
-        else:
-            options, where = {}, "as the app routes it, since no event told its queue"
+        options = {**self._own_options(task.name), **options}
         sender.send(task.name, args, kwargs, task_id=new, options=options, as_project=False)
         said = f"It was sent again {where}; arguments from {whence}."
         return ItemResult(ident, "ok", said, task_id=new, effect="pending")
+
+    def _way(
+        self,
+        sender: Sender,
+        task: Task,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        told: str | None,
+    ) -> tuple[dict[str, Any], str]:
+        """Give where a task goes as it went before, and that in words.
+
+        `told` is what the result backend has as its queue, a routing key in truth. Raises
+        `Refused` where it would go to a queue from which its worker does not consume.
+        """
+        if task.exchange and task.routing_key and not task.exchange.startswith(_DELAYED):
+            options = {"exchange": task.exchange, "routing_key": task.routing_key}
+            return options, f"to the exchange '{task.exchange}'"
+        if task.queue:
+            return {"queue": task.queue}, f"to '{task.queue}'"
+        consumed = self._queues_of(task.worker) if task.worker is not None else ()
+        if told is not None and told in consumed:
+            return {"queue": told}, f"to '{told}', as the result backend has it"
+        if len(consumed) == 1:
+            return {"queue": consumed[0]}, f"to '{consumed[0]}', from which its worker consumes"
+        routed = sender.routed(task.name or "", args, kwargs)
+        if consumed and routed not in consumed:
+            raise Refused(
+                f"No event told its queue: its worker consumes from {len(consumed)}, and not from "
+                f"'{routed}', where the app would send it. Set task_send_sent_event."
+            )
+        return {}, "as the app routes it, since no event told its queue"
+
+    def _own_options(self, name: str | None) -> dict[str, Any]:
+        """Give what a task of the project is always sent with, save where it goes."""
+        task = self._app.tasks.get(name)
+        if task is None:
+            return {}
+        own = {option: getattr(task, option, None) for option in _OWN_OPTIONS}
+        return {option: value for option, value in own.items() if value is not None}
 
     def _known(self, ident: str) -> Task | None:
         try:
@@ -508,8 +568,11 @@ class Jobs:
         except Unavailable as error:
             raise Refused(str(error)) from error
 
-    def _arguments(self, job: Job, ident: str, task: Task) -> tuple[list[Any], dict[str, Any], str]:
-        """Give the exact arguments of a task and where they are from."""
+    def _arguments(
+        self, job: Job, ident: str, task: Task
+    ) -> tuple[list[Any], dict[str, Any], str, str | None]:
+        """Give the exact arguments of a task, where they are from, and the backend's queue."""
+        queue = None
         if self._results.configured and not job.without_backend:
             try:
                 result = self._results.read(ident)
@@ -517,10 +580,11 @@ class Jobs:
                 job.without_backend = f" {error}"  # the others need not wait for it, too
             else:
                 is_it = result.name in (None, task.name)
+                queue = result.queue if is_it else None
                 if is_it and isinstance(result.args, list) and isinstance(result.kwargs, dict):
-                    return result.args, result.kwargs, "the result backend"
+                    return result.args, result.kwargs, "the result backend", queue
         try:
-            return read_args(task.args), read_kwargs(task.kwargs), "its events"
+            return read_args(task.args), read_kwargs(task.kwargs), "its events", queue
         except Inexact as inexact:
             why = "Its arguments are not known exactly."
             raise Refused(f"{why} {inexact}{job.without_backend}") from None
@@ -656,7 +720,7 @@ def _subjects(arguments: Mapping[str, Any]) -> Sequence[str]:
 
 def _options(given: Mapping[str, Any], now: float) -> dict[str, Any]:
     """Give Celery's options out of arguments that `parse` gave."""
-    options = {name: given[name] for name in _SENT if given[name] is not None}
+    options = {name: given[name] for name in _SENT if given.get(name) is not None}
     for name in ("eta", "expires"):
         seconds = options.get(name)
         if seconds is not None and seconds >= FIRST_EPOCH:
@@ -673,7 +737,7 @@ def _entry_options(entry: Entry) -> dict[str, Any]:
     for name in ("queue", "exchange", "routing_key"):
         if name in options and not isinstance(options[name], str):
             raise Refused(f"Its {name} is not told by name.")
-    if options.get("serializer", "json") not in _SERIALIZERS:
+    if options.get("serializer", "json") not in SERIALIZERS:
         raise Refused("It is sent with a serializer that is not used here.")
     if "expire_seconds" in options:
         options.setdefault("expires", options.pop("expire_seconds"))

@@ -7,6 +7,7 @@ be small JSON; who asks decides how long to listen.
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import time
@@ -18,7 +19,7 @@ from uuid import uuid4
 import msgspec
 from kombu import Connection, Consumer, Producer, Queue
 
-from celeryscope.errors import without_passwords
+from celeryscope.errors import TransportUnsupported, without_passwords
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +38,8 @@ def connect(app: Any, *, resend: bool = True) -> Connection:
     """Open a connection for asking, once and without patience.
 
     Without `resend` the client library is kept from sending a command again when its answer is
-    late. Raises what the broker's library raises.
+    late. Raises what the broker's library raises, and `TransportUnsupported` where no command
+    reaches a worker: kombu would drop it without a word.
     """
     connection = app.connection_for_write()
     connection.heartbeat = 0  # we write often, and nobody would read the broker's
@@ -49,6 +51,12 @@ def connect(app: Any, *, resend: bool = True) -> Connection:
         connection.ensure_connection(
             max_retries=1, interval_start=0, interval_step=0, interval_max=0
         )
+        if getattr(connection.default_channel, "supports_fanout", True) is False:
+            raise TransportUnsupported(
+                f"{where(app)}: this broker carries no commands for workers",
+                hint="Tasks can be sent and queues purged. Redis, Valkey and RabbitMQ carry "
+                "commands, too.",
+            )
     except BaseException:
         close(connection)
         raise
@@ -202,8 +210,8 @@ def opened(
         refuse("too_large")
         return
     try:
-        reply = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+        reply = _decoded(body)
+    except (ValueError, RecursionError):
         refuse("syntax")
         return
     if not isinstance(reply, dict):
@@ -214,6 +222,18 @@ def opened(
             refuse("hostname")
         else:
             yield hostname, answer
+
+
+def _decoded(body: Any) -> Any:
+    """Read JSON as workers write it; raise ValueError or RecursionError where it is none.
+
+    Python writes numbers that JSON has not, as Infinity, which one of Celery's own defaults is:
+    they become texts. Nothing else that Python reads and JSON has not is taken.
+    """
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return msgspec.json.decode(json.dumps(json.loads(body, parse_constant=str)))
 
 
 def count_refusal(refused: dict[str, int], reason: str) -> None:

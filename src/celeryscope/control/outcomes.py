@@ -35,10 +35,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     result: str | None = None  # in Python's words, of a success
     exception: str | None = None  # the same, of a failure, or of one that was revoked
     traceback: str | None = None
-    name: str | None = None  # the next three only with Celery's result_extended
-    worker: str | None = None
-    retries: int | None = None
-    group: str | None = None  # the id of the group it was sent in
+    worker: str | None = None  # only with Celery's result_extended
 
 
 def read(backend: Any, task_ids: Sequence[str], *, zone: tzinfo = UTC) -> dict[str, Outcome]:
@@ -55,6 +52,16 @@ def read(backend: Any, task_ids: Sequence[str], *, zone: tzinfo = UTC) -> dict[s
     return outcomes
 
 
+def groups(backend: Any, task_ids: Sequence[str]) -> dict[str, str | None]:
+    """Give the ids of the groups that tasks were sent in, of those that have ended; None: of one
+    it is not told. Backends with keys keep it, databases do not."""
+    return {
+        task_id: _word(meta.get("group_id"))
+        for task_id, meta in _metas(backend, task_ids)
+        if isinstance(meta, Mapping) and meta.get("status") in READY
+    }
+
+
 def to_outcome(task_id: str, meta: Any, *, zone: tzinfo, now: float) -> Outcome | None:
     """Make an outcome of what a backend keeps; None: the task has not ended, or it is garbage."""
     if not isinstance(meta, Mapping):
@@ -62,7 +69,7 @@ def to_outcome(task_id: str, meta: Any, *, zone: tzinfo, now: float) -> Outcome 
     state = meta.get("status")
     if not isinstance(state, str) or state not in READY:
         return None
-    value, traceback, retries = meta.get("result"), meta.get("traceback"), meta.get("retries")
+    value, traceback = meta.get("result"), meta.get("traceback")
     succeeded = state == "SUCCESS"
     unread = bool(meta.get("pickled"))
     return Outcome(
@@ -72,10 +79,7 @@ def to_outcome(task_id: str, meta: Any, *, zone: tzinfo, now: float) -> Outcome 
         result=_repr(value) if succeeded and not unread else None,
         exception=None if succeeded or unread else _exception(value),
         traceback=traceback[:_MAX_TRACEBACK_CHARS] if isinstance(traceback, str) else None,
-        name=_word(meta.get("name")),
         worker=_word(meta.get("worker")),
-        retries=retries if type(retries) is int and 0 <= retries < 2**31 else None,
-        group=_word(meta.get("group_id")),
     )
 
 

@@ -49,9 +49,12 @@ _STOPPED = "Celeryscope stops."
 class _Course:
     """What the thread knows of an action on its way."""
 
-    def __init__(self, action: Action, workers: Sequence[str] | None) -> None:
+    def __init__(
+        self, action: Action, workers: Sequence[str] | None, besides: Mapping[str, Any]
+    ) -> None:
         self.action = action
         self.workers = workers  # None: everyone
+        self.besides = besides  # what the workers are sent besides its arguments
         self.strategy: Strategy | None = STRATEGIES.get(action.command.effect)
         self.before: dict[str, Any] = {}
         self.after: dict[str, Any] = {}
@@ -67,7 +70,9 @@ class Remote:
 
     `workers` gives every known worker and whether it is online. `on_change` is called, from a
     thread of ours, for each change of an action, also after it was over: it must be quick.
-    `mask` is applied to arguments of tasks in answers, as in `Inspector`.
+    `mask` is applied to arguments of tasks in answers, as in `Inspector`. `on_sight` is given
+    what a worker answers when we look whether it did it: its name, the inspect command, the
+    answer, and its size in bytes.
     """
 
     def __init__(
@@ -83,13 +88,15 @@ class Remote:
         max_reply_bytes: int = 4 * 1024 * 1024,
         max_total_bytes: int = 64 * 1024 * 1024,
         max_workers: int = 10_000,
-        max_running: int = 20,
-        max_kept: int = 200,
+        max_running: int = 100,
+        max_kept: int = 300,
         mask: Callable[[str], str] | None = None,
         on_change: Callable[[Action], None] | None = None,
+        on_sight: Callable[[str, str, Any, int], None] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._app = app
+        self._on_sight = on_sight
         self._known = workers
         self._sight = sight or Sight()
         self._timeout = timeout_seconds
@@ -139,9 +146,11 @@ class Remote:
         arguments: Mapping[str, Any] | None = None,
         *,
         workers: Sequence[str] | None = None,
+        besides: Mapping[str, Any] | None = None,
     ) -> Action:
         """Send a command to these workers, or to everyone; give the action at once.
 
+        `besides` is sent with its arguments, as it is, and not shown.
         Raises, before anything is sent: `NotFound` for a command or a worker that is not known,
         `BadArgument` for a value that cannot be used, `Unavailable` when too many actions are on
         their way or we stop.
@@ -159,8 +168,10 @@ class Remote:
             confirm_seconds=self._confirm,
             max_workers=self._max_workers,
         )
-        action = Action(str(uuid4()), ledger, arguments=parsed, everyone=named is None)
-        course = _Course(action, named)
+        action = Action(
+            str(uuid4()), ledger, arguments=parsed, everyone=named is None, clock=self._clock
+        )
+        course = _Course(action, named, besides or {})
         course.give_up_at = time.monotonic() + self._send
         with self._wake:
             if self._stopping:
@@ -275,7 +286,10 @@ class Remote:
             replies.ask(
                 course.action.command.wire_method,
                 ticket=ticket,
-                arguments=wire(course.action.command, course.action.arguments),
+                arguments={
+                    **wire(course.action.command, course.action.arguments),
+                    **course.besides,
+                },
                 hostnames=course.workers,
                 expires_seconds=self._timeout,
                 drop_when_expired=True,
@@ -327,6 +341,9 @@ class Remote:
             elif purpose == "before":
                 course.before.setdefault(hostname, _value(answer)[1])
             else:
+                # First, so that who is told that it is done finds it known everywhere.
+                if self._on_sight is not None and course.strategy is not None:
+                    self._on_sight(hostname, course.strategy.question, answer, size_bytes)
                 course.after[hostname] = _value(answer)[1]
                 self._judge(course, [hostname])
 
@@ -402,6 +419,7 @@ class Remote:
                 arguments=course.action.arguments,
                 hostname=worker.hostname,
                 reply=worker.value,
+                refused=worker.outcome == "refused",
                 before=course.before.get(worker.hostname),
                 after=course.after.get(worker.hostname),
                 sight=self._sight,

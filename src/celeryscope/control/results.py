@@ -51,9 +51,10 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     ready: bool
     value: Any = None  # what it returned; for a failure, the exception in words
     traceback: str | None = None
-    name: str | None = None  # the next three only with Celery's result_extended
+    name: str | None = None  # the next four only with Celery's result_extended
     args: Any = None
     kwargs: Any = None
+    queue: str | None = None  # the routing key by which it came, which often is the queue
     problem: str = ""  # why the value is not shown, as that it is pickled
 
 
@@ -64,8 +65,12 @@ class Results:
     `Unavailable` when it does not answer in time.
     """
 
-    def __init__(self, app: Any, *, timeout_seconds: float = 5.0) -> None:
+    def __init__(
+        self, app: Any, *, timeout_seconds: float = 5.0, tells_groups: bool = True
+    ) -> None:
+        """With `tells_groups` False no groups are asked for."""
         self._app = app
+        self._tells_groups = tells_groups
         self._timeout = timeout_seconds
         self._work: Queue[tuple[Future[Any], Callable[[Any], Any]]] = Queue(_MAX_WAITING)
         self._lock = threading.Lock()
@@ -99,6 +104,15 @@ class Results:
         return self._ask(
             lambda backend: outcomes.read(backend, task_ids, zone=zone), timeout_seconds
         )
+
+    def groups(
+        self, task_ids: Sequence[str], *, timeout_seconds: float | None = None
+    ) -> Mapping[str, str | None]:
+        """Give the ids of the groups that ended tasks were sent in; None: none is told of one."""
+        if not self._tells_groups or self._obstacle():
+            return {}
+        asked = [task_id for task_id in task_ids if _is_id(task_id)]
+        return self._ask(lambda backend: outcomes.groups(backend, asked), timeout_seconds)
 
     def abort(self, task_id: str, *, timeout_seconds: float | None = None) -> None:
         """Write that a task shall end; it must look for that itself."""
@@ -217,8 +231,12 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
+def _is_id(task_id: str) -> bool:
+    return bool(task_id) and len(task_id) <= _MAX_ID_CHARS and task_id.isprintable()
+
+
 def _check_id(task_id: str) -> None:
-    if not task_id or len(task_id) > _MAX_ID_CHARS or not task_id.isprintable():
+    if not _is_id(task_id):
         raise BadArgument("task_id", f"A task's id has 1 to {_MAX_ID_CHARS} printable characters.")
 
 
@@ -239,7 +257,7 @@ def _read(backend: Any, task_id: str) -> Result:
     value, problem = _plain(meta.get("result"))
     if state in ("FAILURE", "RETRY", "REVOKED") and not problem:
         value = _in_words(value)
-    traceback, name = meta.get("traceback"), meta.get("name")
+    traceback, name, queue = meta.get("traceback"), meta.get("name"), meta.get("queue")
     return Result(
         task_id=task_id,
         state=state[:_MAX_ID_CHARS],
@@ -249,6 +267,7 @@ def _read(backend: Any, task_id: str) -> Result:
         name=name[:_MAX_ID_CHARS] if isinstance(name, str) else None,
         args=_plain(meta.get("args"))[0],
         kwargs=_plain(meta.get("kwargs"))[0],
+        queue=queue[:_MAX_ID_CHARS] if isinstance(queue, str) and queue else None,
         problem=problem,
     )
 

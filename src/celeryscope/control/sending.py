@@ -6,6 +6,7 @@ sent must not be sent again, and who watches wants no subscriptions.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,6 +19,7 @@ from kombu.transport import virtual
 from celeryscope.control import mailbox
 from celeryscope.errors import Unavailable, broker_trouble, without_passwords
 
+_NOT_FOUND, _NO_ROUTE = 404, 312
 #: Keeps the result backend from listening for a result of ours; Celery has it for the process.
 _no_listening = threading.Lock()
 
@@ -62,7 +64,8 @@ class Sender:
         if task is not None and self._app.conf.task_always_eager:
             raise Refused("The app has task_always_eager: it would run here, not on a worker.")
         self._open()
-        given = {**options, **self._declaring(options)}
+        given = {**options, **self._destination(name, args, kwargs, options)}
+        given = {option: value for option, value in given.items() if value is not None}
         try:
             with (
                 _no_listening,
@@ -76,6 +79,15 @@ class Sender:
                     self._app.send_task(name, tuple(args), dict(kwargs), **given)
         except Exception as error:
             raise self._trouble(error) from error
+
+    def routed(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str | None:
+        """Say to which queue the app sends a task by itself; None where that cannot be said."""
+        try:
+            queue = self._app.amqp.router.route({}, name, tuple(args), dict(kwargs)).get("queue")
+        except Exception as error:  # a project's own router may raise anything
+            raise Refused(f"{type(error).__name__}: {error}"[:1_000]) from error
+        told = getattr(queue, "name", queue)
+        return told if isinstance(told, str) else None
 
     def purge(self, queue: str) -> int:
         """Delete what waits in a queue; give how many messages that were."""
@@ -139,26 +151,72 @@ class Sender:
             raise Unavailable(f"It was not sent: {trouble}", hint=trouble.hint) from error
         self._connection = connection
 
-    def _declaring(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Keep Celery from declaring a queue that is there: others may have made it differently.
-
-        Only RabbitMQ minds; there we look first, and a queue that is not there is made.
+    def _destination(
+        self,
+        name: str,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        options: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        """Give what is to be said of the way besides: a message may neither get lost on it nor
+        make Celery declare what others have made differently. None takes an option away.
         """
-        queue = options.get("queue")
         assert self._connection is not None
-        if not isinstance(queue, str) or self._connection.transport.driver_type != "amqp":
+        exchange, key = options.get("exchange"), options.get("routing_key")
+        driver = self._connection.transport.driver_type
+        if isinstance(exchange, str) and exchange and isinstance(key, str):
+            if driver == "amqp":
+                return {"declare": [], "mandatory": True}
+            return self._through(exchange, key)
+        if driver != "amqp":
             return {}
+        # Only RabbitMQ minds; there we look first, and a queue that is not there is made.
+        queue = options.get("queue")
+        queue = queue if isinstance(queue, str) else self.routed(name, args, kwargs)
+        return {"declare": []} if queue is not None and self._is_there(queue) else {}
+
+    def _through(self, exchange: str, key: str) -> dict[str, Any]:
+        """Find the queues behind an exchange that kombu makes up itself.
+
+        What kind it is, only those know who declared it; of a kind that is not known, kombu
+        would lose the message.
+        """
+        assert self._connection is not None
+        channel = self._connection.default_channel
+        if not isinstance(channel, virtual.Channel):
+            return {}
+        try:
+            table = [row for row in channel.get_table(exchange) if len(row) == 3]
+        except KeyError:
+            table = []
+        except Exception as error:
+            raise self._trouble(error) from error
+        queues = {queue for bound, pattern, queue in table if _leads(bound, pattern, key)}
+        if not queues:
+            raise Refused(
+                f"No queue is known behind the exchange '{exchange}' by the routing key '{key}': "
+                "the message would be lost."
+            )
+        if len(queues) == 1:
+            return {"queue": queues.pop(), "exchange": None, "routing_key": None}
+        kind = "topic" if any(pattern for _, pattern, _ in table) else "direct"
+        channel.exchange_declare(exchange=exchange, type=kind)
+        return {}
+
+    def _is_there(self, queue: str) -> bool:
+        """Look whether RabbitMQ has a queue of that name."""
+        assert self._connection is not None
         if queue not in self._there:
             channel = self._connection.channel()
             try:
                 channel.queue_declare(queue, passive=True)
             except Exception as error:
-                if getattr(error, "reply_code", None) == 404:
-                    return {}
+                if getattr(error, "reply_code", None) == _NOT_FOUND:
+                    return False
                 raise self._trouble(error) from error
             channel.close()
             self._there.add(queue)
-        return {"declare": []}
+        return True
 
     def _trouble(self, error: Exception) -> Exception:
         """Tell apart what the broker or Celery refuses from a broker that is gone."""
@@ -171,9 +229,16 @@ class Sender:
         gone = (*connection.connection_errors, OSError, OperationalError)
         if isinstance(cause, connection.channel_errors) and not isinstance(cause, OSError):
             self.close()  # such an error may end the channel
+            if getattr(cause, "reply_code", None) == _NO_ROUTE:
+                return Refused("No queue is bound there by this routing key: it would be lost.")
             return Refused(without_passwords(str(cause))[:1_000])
         if isinstance(cause, gone):
             trouble = broker_trouble(cause, where=mailbox.where(self._app))
             self.close()
             return Lost(f"The broker went away: {trouble}", hint=trouble.hint)
         return Refused(f"{type(cause).__name__}: {without_passwords(str(cause))}"[:1_000])
+
+
+def _leads(bound: str, pattern: str | None, key: str) -> bool:
+    """Does a binding take a routing key? Only those of topics have a pattern."""
+    return bound == key or bool(pattern and re.match(pattern, key))

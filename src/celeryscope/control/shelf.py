@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
-from celeryscope.errors import NotFound, Unavailable
+from celeryscope.errors import Crowded, NotFound
 
 logger = logging.getLogger(__name__)
 
@@ -18,6 +18,8 @@ class _Kept(Protocol):
     def id(self) -> str: ...
     @property
     def over(self) -> bool: ...
+    def give_way(self) -> bool:
+        """End where only its effect is still looked for; say whether it did."""
 
 
 K = TypeVar("K", bound=_Kept)
@@ -25,6 +27,8 @@ K = TypeVar("K", bound=_Kept)
 
 class Shelf(Generic[K]):
     """What is kept, by id; the oldest that is over makes room. Used from any thread.
+
+    Where too many are on their way, the oldest that did all and only looks for the effect ends.
 
     `on_change` is called for each change that is told; what it raises is logged.
     """
@@ -46,19 +50,24 @@ class Shelf(Generic[K]):
         self._kept: OrderedDict[str, K] = OrderedDict()
 
     def add(self, one: K) -> None:
-        """Keep one more; raises `Unavailable` when too many are on their way."""
+        """Keep one more; raises `Crowded` when too many are on their way."""
+        gave_way = None
         with self._lock:
-            running = sum(not kept.over for kept in self._kept.values())
-            if running >= self._max_running:
-                raise Unavailable(
-                    f"{running} {self._what} are on their way already.",
-                    hint="Wait until one of them is over, or stop one that can be stopped.",
-                )
+            running = [kept for kept in self._kept.values() if not kept.over]
+            if len(running) >= self._max_running:
+                gave_way = next((kept for kept in running if kept.give_way()), None)
+                if gave_way is None:
+                    raise Crowded(
+                        f"{len(running)} {self._what} are on their way already.",
+                        hint="Wait until one of them is over, or stop one that can be stopped.",
+                    )
             self._kept[one.id] = one
             if len(self._kept) > self._max_kept:
                 oldest = next((kept for kept in self._kept.values() if kept.over), None)
                 if oldest is not None:
                     del self._kept[oldest.id]
+        if gave_way is not None:
+            self.tell(gave_way)
 
     def get(self, ident: str) -> K:
         """Give the one of that id; raises `NotFound` when it is not kept (any more)."""

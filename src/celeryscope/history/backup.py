@@ -20,17 +20,19 @@ import tarfile
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO, Final
 
 import msgspec
 
 from celeryscope.errors import NotPossible
+from celeryscope.history.opening import FILE as HISTORY
 from celeryscope.history.sql import migrations
+from celeryscope.history.sqlite import to_read
 from celeryscope.places import make_private, occupied
 
 VERSION: Final = 1
-HISTORY: Final = "history.db"
 MANIFEST: Final = "manifest.json"
 AUDIT: Final = "audit"
 #: What is taken along beside the history and the audit trail. Sessions are not: who holds an old
@@ -39,9 +41,14 @@ FILES: Final = ("users.json", "tokens.json")
 #: What is put aside with them, since it belongs to what was there before.
 _ASIDE = (HISTORY, f"{HISTORY}-wal", f"{HISTORY}-shm", *FILES, "sessions.json", AUDIT)
 _MEMBER = re.compile(
-    r"history\.db|users\.json|tokens\.json|"
+    rf"{re.escape(HISTORY)}|users\.json|tokens\.json|"
     r"audit/(?:audit-[0-9]{6,12}\.jsonl|head\.json|torn-[0-9]{1,12}\.bin)"
 )
+#: In the data directory, while a backup is put into it: what was unpacked, and what is moved where.
+_RESTORING = ".restoring"
+_JOURNAL = "exchange.json"
+#: What a file is written to until it is whole; the end of the name says that it is ours.
+PART: Final = ".celeryscope-part"
 _PAGES_AT_ONCE = 1_024
 _PIECE = 1 << 20
 _MOST_MANIFEST_BYTES = 1 << 24
@@ -69,6 +76,14 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     members: list[Member]
 
 
+class _Journal(msgspec.Struct, frozen=True):
+    """What is moved, and where to: written down before, so that it can be undone."""
+
+    aside: str | None  # the directory that takes what was there
+    there: list[str]  # what was there
+    new: list[str]  # what comes out of the backup
+
+
 # ---------------------------------------------------------------------- making one
 
 
@@ -89,8 +104,10 @@ def back_up(
         raise NotPossible(
             f"There is no data directory {data_dir}.", hint="Say where it is: --data-dir DIRECTORY"
         )
-    part, copy = file.with_name(f".{file.name}.part"), file.with_name(f".{file.name}.part.db")
+    part = file.with_name(f".{file.name}{PART}")
+    copy = Path(f"{part}.db")
     try:
+        tidy(file.parent)
         with _alone(part, file) as out:
             try:
                 manifest = _write(data_dir, file, out, copy, version, history, progress)
@@ -98,8 +115,7 @@ def back_up(
                 os.fsync(out.fileno())
                 part.replace(file)
             finally:
-                for left in (part, copy, Path(f"{copy}-journal")):
-                    left.unlink(missing_ok=True)
+                _drop(part)
         _sync(file.parent)
     except (OSError, sqlite3.Error) as error:
         said = getattr(error, "strerror", None) or str(error)
@@ -151,7 +167,9 @@ def copy_history(source: Path, target: Path, progress: Progress | None = None) -
     target.unlink(missing_ok=True)
     os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     with (
-        contextlib.closing(sqlite3.connect(source, timeout=10.0, isolation_level=None)) as db,
+        contextlib.closing(
+            sqlite3.connect(to_read(source), uri=True, timeout=10.0, isolation_level=None)
+        ) as db,
         contextlib.closing(sqlite3.connect(target, isolation_level=None)) as copy,
     ):
         db.execute("BEGIN")
@@ -234,6 +252,19 @@ def _alone(part: Path, file: Path) -> Iterator[BinaryIO]:
         yield out
 
 
+def tidy(directory: Path) -> None:
+    """Take away what backups and exports that were killed have left, whatever they were called."""
+    for part in directory.glob(f".*{PART}"):
+        with contextlib.suppress(OSError), part.open("rb") as left:
+            fcntl.flock(left, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _drop(part)
+
+
+def _drop(part: Path) -> None:
+    for end in (".db-journal", ".db-wal", ".db-shm", ".db", ""):
+        Path(f"{part}{end}").unlink(missing_ok=True)
+
+
 # ---------------------------------------------------------------------- putting it back
 
 
@@ -244,35 +275,93 @@ def restore(
 
     All of it is unpacked beside and checked before anything is replaced. With `force` what was
     there before is moved into a directory of its own, which is returned. Raises NotPossible with
-    a sentence, and then nothing was changed.
+    a sentence, and then nothing was changed. One that is killed meanwhile is undone by whoever
+    uses the directory next (`settle`).
     """
     make_private(data_dir)
     with occupied(data_dir, alone=True):
-        if _is_open(data_dir / HISTORY):
-            raise NotPossible(
-                f"A program uses the history in {data_dir}.",
-                hint="Stop the console, and any celeryscope command that works on it.",
-            )
-        there = [name for name in _ASIDE if (data_dir / name).exists()]
-        if there and not force:
-            raise NotPossible(
-                f"There is something in {data_dir} already: {', '.join(there)}.",
-                hint="With --force it is moved aside, into a directory of its own.",
-            )
-        unpacked = data_dir / ".restoring"
         try:
-            shutil.rmtree(unpacked, ignore_errors=True)
-            unpacked.mkdir(mode=0o700)
-            manifest = _unpack(file, unpacked, progress)
-            if manifest.layout is not None:
-                _check_history(unpacked / HISTORY)
-            return manifest, _exchange(data_dir, unpacked, there)
+            _undo(data_dir)
+            if _is_open(data_dir / HISTORY):
+                raise NotPossible(
+                    f"A program uses the history in {data_dir}.",
+                    hint="Stop the console, and any celeryscope command that works on it.",
+                )
+            there = [name for name in _ASIDE if (data_dir / name).exists()]
+            if there and not force:
+                raise NotPossible(
+                    f"There is something in {data_dir} already: {', '.join(there)}.",
+                    hint="With --force it is moved aside, into a directory of its own.",
+                )
+            try:
+                (data_dir / _RESTORING).mkdir(mode=0o700)
+                unpacked = data_dir / _RESTORING / "new"
+                unpacked.mkdir(mode=0o700)
+                manifest = _unpack(file, unpacked, progress)
+                if manifest.layout is not None:
+                    _check_history(unpacked / HISTORY)
+                return manifest, _exchange(data_dir, there)
+            finally:
+                _undo(data_dir)
         except OSError as error:
             raise NotPossible(
                 f"{file} cannot be restored into {data_dir}: {error.strerror or error}."
             ) from error
-        finally:
-            shutil.rmtree(unpacked, ignore_errors=True)
+
+
+def settle(data_dir: Path) -> bool:
+    """Undo a restore that was killed, before a data directory is used; says whether there was one.
+
+    Raises NotPossible where that cannot be, or while one goes on.
+    """
+    if not (data_dir / _RESTORING).exists():
+        return False
+    was_changed = is_unsettled(data_dir)
+    try:
+        with occupied(data_dir, alone=True):
+            _undo(data_dir)
+    except NotPossible as error:
+        if not was_changed:  # it is in use: what was left there harms nobody
+            return False
+        raise NotPossible(
+            f"A backup is being restored into {data_dir}.", hint="Try again when that is done."
+        ) from error
+    except OSError as error:
+        raise NotPossible(
+            f"A backup was being restored into {data_dir}, and that was stopped in the middle. What "
+            f"was there before cannot be put back: {error.strerror or error}.",
+            hint="See that the directory can be written, and try again.",
+        ) from error
+    return was_changed
+
+
+def is_unsettled(data_dir: Path) -> bool:
+    """Say whether a restore goes on, or was killed in the middle."""
+    return (data_dir / _RESTORING / _JOURNAL).exists()
+
+
+def _undo(data_dir: Path) -> None:
+    """Put things back as they were before a restore that did not come to its end."""
+    restoring = data_dir / _RESTORING
+    with contextlib.suppress(FileNotFoundError):
+        journal = msgspec.json.decode((restoring / _JOURNAL).read_bytes(), type=_Journal)
+        for name in journal.new:
+            if not (restoring / "new" / name).exists() and (data_dir / name).exists():
+                (data_dir / name).rename(restoring / "new" / name)
+        if journal.aside is not None:
+            aside = data_dir / journal.aside
+            for name in journal.there:
+                if not (aside / name).exists():
+                    continue
+                if (data_dir / name).exists():  # somebody made it since
+                    (data_dir / name).rename(aside / f"{name}.since")
+                (aside / name).rename(data_dir / name)
+            with contextlib.suppress(OSError):  # it is not empty then, or was not made
+                aside.rmdir()
+        _sync(data_dir)
+        (restoring / _JOURNAL).unlink()
+    if restoring.exists():
+        shutil.rmtree(restoring)
 
 
 def _unpack(file: Path, directory: Path, progress: Progress | None) -> Manifest:
@@ -353,34 +442,47 @@ def _check_history(path: Path) -> None:
         )
 
 
-def _exchange(data_dir: Path, unpacked: Path, there: list[str]) -> Path | None:
-    """Put what was unpacked in the place of what is there; undone where that fails."""
-    aside = None
-    if there:
-        aside = data_dir / time.strftime("before-restore-%Y%m%dT%H%M%SZ", time.gmtime())
-        aside.mkdir(mode=0o700)
-    done: list[tuple[Path, Path]] = []
-    try:
-        for name in there:
-            assert aside is not None
-            _move(data_dir / name, aside / name, done)
-        for path in sorted(unpacked.iterdir()):
-            _move(path, data_dir / path.name, done)
-    except OSError:
-        for source, target in reversed(done):
-            with contextlib.suppress(OSError):
-                target.rename(source)
-        if aside is not None:
-            with contextlib.suppress(OSError):
-                aside.rmdir()
-        raise
+def _exchange(data_dir: Path, there: list[str]) -> Path | None:
+    """Put what was unpacked in the place of what is there; gives where that is then."""
+    restoring = data_dir / _RESTORING
+    new = sorted(path.name for path in (restoring / "new").iterdir())
+    aside = _unused(data_dir) if there else None
+    journal = _Journal(None if aside is None else aside.name, there, new)
+    _sync(restoring / "new")
+    with (restoring / f"{_JOURNAL}.new").open("wb") as file:
+        file.write(msgspec.json.encode(journal))
+        file.flush()
+        os.fsync(file.fileno())
+    (restoring / f"{_JOURNAL}.new").rename(restoring / _JOURNAL)
+    _sync(restoring)
     _sync(data_dir)
+    if aside is not None:
+        aside.mkdir(mode=0o700)
+        for name in there:
+            _move(data_dir / name, aside / name)
+    for name in new:
+        _move(restoring / "new" / name, data_dir / name)
+    if aside is not None:
+        _sync(aside)
+    _sync(data_dir)
+    (restoring / _JOURNAL).unlink()  # from here on it is done
+    _sync(restoring)
     return aside
 
 
-def _move(source: Path, target: Path, done: list[tuple[Path, Path]]) -> None:
+def _unused(data_dir: Path) -> Path:
+    """Give a name for what is put aside."""
+    name = time.strftime("before-restore-%Y%m%dT%H%M%SZ", time.gmtime())
+    aside = data_dir / name
+    for number in count(2):
+        if not aside.exists():
+            break
+        aside = data_dir / f"{name}-{number}"
+    return aside
+
+
+def _move(source: Path, target: Path) -> None:
     source.rename(target)
-    done.append((source, target))
 
 
 def _is_open(path: Path) -> bool:

@@ -8,6 +8,7 @@ import threading
 import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from itertools import repeat
 from typing import NamedTuple
 
 from celeryscope.history import signature
@@ -37,6 +38,8 @@ FEWEST = 8
 #: Tasks that are not sealed yet at least: those that live will change, and would have to move.
 SLACK = 8_192
 _NO_END = 2**62
+#: The same few facts are in most blocks, but for those of families.
+_bits_of = functools.lru_cache(maxsize=4096)(signature.of_fact)
 #: Readers forget blocks that were taken away so often at most.
 _FRESH_SECONDS = 60.0
 
@@ -91,7 +94,7 @@ def seal(db: Database) -> bool:
     (newest,) = db.execute(named["last_seq"]).fetchone()
     if newest is None or newest - last < TASKS + SLACK:
         return False
-    rows = [_Sealed(*row) for row in db.execute(named["rows_to_seal"], (last, TASKS))]
+    rows = list(map(_Sealed._make, db.execute(named["rows_to_seal"], (last, TASKS))))
     if len(rows) < TASKS or newest - rows[-1].seq < SLACK:  # some were removed meanwhile
         return False
     _put(db, number + 1, last + 1, rows[: _fitting(rows)])
@@ -195,17 +198,20 @@ def _ran(row: _Sealed) -> int | None:
 
 def _signature(rows: Sequence[_Sealed]) -> bytes:
     texts = [name for name in {row.named for row in rows} if name is not None]
+    of = {
+        "state": [row.state for row in rows],
+        "name": [row.name or 0 for row in rows],
+        "worker": [row.worker or 0 for row in rows],
+        "queue": [row.queue or 0 for row in rows],
+        "client": [row.client or 0 for row in rows],
+    }
     facts: set[tuple[object, ...]] = set()
+    for key, values in of.items():
+        facts.update(zip(repeat(key), values, strict=False))
+    for one, other in PAIRS:
+        facts.update(zip(repeat(one), repeat(other), of[one], of[other], strict=False))
+    of_family: list[tuple[int, ...]] = []
     for row in rows:
-        of = {
-            "state": row.state,
-            "name": row.name or 0,
-            "worker": row.worker or 0,
-            "queue": row.queue or 0,
-            "client": row.client or 0,
-        }
-        facts.update(of.items())
-        facts.update((one, other, of[one], of[other]) for one, other in PAIRS)
         ran = _ran(row)
         if ran is not None and ran != _NO_END:
             facts.add(("ran", row.name or 0, power(ran)))
@@ -215,13 +221,13 @@ def _signature(rows: Sequence[_Sealed]) -> bytes:
             facts.add(("fingerprint", row.fingerprint))
         for key, relative in (("root", row.root), ("parent", row.parent)):
             if relative is not None:
-                facts.add((key, id_text(relative).casefold()))
+                of_family.append(signature.of_fact(key, id_text(relative).casefold()))
         texts += [
             text for text in (row.args, row.kwargs, row.result, row.exception) if text is not None
         ]
         if row.traceback is not None:
             texts.append(unpack(row.traceback))
-    return signature.make(texts, [signature.of_fact(*fact) for fact in facts])
+    return signature.make(texts, [_bits_of(*fact) for fact in facts] + of_family)
 
 
 def _slice(db: Database, segment: int) -> None:

@@ -7,12 +7,14 @@ root context's object, a `House`.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import functools
 import gzip
 import logging
 import os
 import re
 import shlex
+import signal
 import sqlite3
 import sys
 import time
@@ -77,7 +79,9 @@ def _opening(**given: object) -> Opening:
         for name, pair in given.items()
         if cast(tuple[str, Any], pair)[1] not in (None, ())
     }
-    return house.opening(told)
+    opening = house.opening(told)
+    backups.settle(opening.data_dir)
+    return opening
 
 
 def _where(data_dir: str | None, history: str | None) -> dict[str, object]:
@@ -117,16 +121,24 @@ def _says_what_is_wrong(command: Callable[..., int | None]) -> Command:
     @functools.wraps(command)
     def run(**given: Any) -> None:
         context = click.get_current_context()
+        # What is half done is taken back then, as after Ctrl-C.
+        before = signal.signal(signal.SIGTERM, _stopped)
         try:
             code = command(**given) or 0
         except CeleryscopeError as error:
             click.echo(_plain(f"celeryscope: {error}"), err=True)
-            for line in getattr(error, "hint", "").splitlines():
+            for line in error.hint.splitlines():
                 click.echo(_plain(line), err=True)
             code = EXIT_WRONG if isinstance(error, ConfigError | BadQuery) else EXIT_FAILED
+        finally:
+            signal.signal(signal.SIGTERM, before)
         context.exit(code)
 
     return run
+
+
+def _stopped(*_: object) -> None:
+    raise click.Abort
 
 
 # ---------------------------------------------------------------------- progress
@@ -380,11 +392,13 @@ def _out(file: str) -> Iterator[BinaryIO]:
         sys.stdout.buffer.flush()
         return
     path = Path(file)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f".{path.name}.{os.getpid()}{backups.PART}")
     try:
+        backups.tidy(path.parent)
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as raw:
+                fcntl.flock(raw, fcntl.LOCK_EX)
                 if path.suffix == ".gz":
                     with gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=3, filename="") as out:
                         yield cast(BinaryIO, out)
@@ -598,7 +612,12 @@ def _age(seconds: float) -> str:
 
 
 def _moment(at: float | None) -> str:
-    return "-" if at is None else f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    if at is None:
+        return "-"
+    try:
+        return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except (OverflowError, ValueError, OSError):  # nobody's clock
+        return f"{at:.0f}"
 
 
 def _plain(text: str) -> str:

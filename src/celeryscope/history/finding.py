@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 import itertools
 import time
-import zlib
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence, Sized
@@ -138,9 +137,8 @@ class Finding(ABC):
             row = self._row(db, uuid, scope)
             if row is None:
                 return None
-            task = rows.to_task(row, self.words.text, traceback=read_traceback(db, row))
-            if row.flags & rows.LIFE:
-                rows.tell_times(task, list(read_life(db, row).told.values()))
+            traceback, life = read_traceback(db, row), read_life(db, row)
+            task = rows.to_task(row, self.words.text, traceback=traceback, life=life)
             return self._shown(db, task, scope)
 
     def attempts(self, uuid: str, *, scope: Scope | None = None) -> list[Attempt]:
@@ -149,10 +147,7 @@ class Finding(ABC):
             row = self._row(db, uuid, scope)
             if row is None:
                 return []
-            if row.flags & rows.LIFE:
-                return record.attempts(read_life(db, row), self._number)
-            one = rows.to_record(row, self.words.text, read_traceback(db, row))
-            return record.attempts(one, self._number)
+            return record.attempts(read_record(db, row, self.words.text), self._number)
 
     def search(
         self,
@@ -283,20 +278,23 @@ class Finding(ABC):
     def _row(self, db: Database, uuid: str, scope: Scope | None) -> Row | None:
         found = db.execute(queries()["task"], (rows.id_key(uuid),)).fetchone()
         row = None if found is None else Row(*found)
-        return row if row is not None and self.has(row, scope) else None
+        return row if row is not None and self.has(db, row, scope) else None
 
-    def has(self, row: Row, scope: Scope | None) -> bool:
-        """Say whether somebody may see a task."""
-        return scope is None or scope.has_task(
-            self.words.text(row.name), self.words.text(row.queue)
-        )
+    def has(self, db: Database, row: Row, scope: Scope | None) -> bool:
+        """Say whether somebody may see a task; of one that took another's place both are theirs."""
+        if scope is None:
+            return True
+        if not scope.has_task(self.words.text(row.name), self.words.text(row.queue)):
+            return False
+        life = read_life(db, row) if row.flags & rows.RENAMED else None
+        return life is None or all(map(scope.has_name, life.names))
 
     def has_id(self, db: Database, key: bytes, scope: Scope | None) -> bool:
         """Say whether somebody may see the task of an id, as it is stored, and it is here."""
         if scope is None or not scope.limited:
             return True
         found = db.execute(queries()["task"], (key,)).fetchone()
-        return found is not None and self.has(Row(*found), scope)
+        return found is not None and self.has(db, Row(*found), scope)
 
     def _shown(self, db: Database, task: Task, scope: Scope | None) -> Task:
         """Give a task without the ids of others."""
@@ -569,7 +567,14 @@ def read_traceback(db: Database, row: Row) -> str | None:
     return None if found is None else rows.unpack(found[0])
 
 
-def read_life(db: Database, row: Row) -> Record:
-    """Give all that was told of a task whose columns cannot say it."""
-    (told,) = db.execute(queries()["life"], (row.seq,)).fetchone()
-    return record.load(zlib.decompress(told))
+def read_life(db: Database, row: Row) -> Record | None:
+    """Give all that was told of a task; None where its columns say it."""
+    if not row.flags & rows.LIFE:
+        return None
+    return rows.unpack_life(db.execute(queries()["life"], (row.seq,)).fetchone()[0])
+
+
+def read_record(db: Database, row: Row, word: rows.WordOf) -> Record:
+    """Give all that was told of a task, wherever it stands."""
+    life = read_life(db, row)
+    return rows.to_record(row, word, read_traceback(db, row)) if life is None else life

@@ -401,8 +401,13 @@ def _value(path: Path) -> bytes | None:
 def _dumb(path: Path) -> bytes | None:
     import dbm.dumb
 
-    with contextlib.closing(dbm.dumb.open(str(path), "r")) as shelf:
-        found = shelf.get(_EVENTS)
+    try:
+        with contextlib.closing(dbm.dumb.open(str(path), "r")) as shelf:
+            found = shelf.get(_EVENTS)
+    except (SyntaxError, TypeError, AttributeError, OverflowError, MemoryError,
+            RecursionError) as error:  # fmt: skip
+        # Its directory is a text of Python's literals, and may say anything.
+        raise ValueError(f"{path.name}.dir is damaged") from error
     return bytes(found) if found is not None else None
 
 

@@ -341,6 +341,10 @@ def between(
 def unseen(rows: Sequence[Row], runs: Iterable[Run], *, now: int) -> list[Gap]:
     """Leave of the gaps what no other console of the same broker saw. `now` in microseconds."""
     by_id = {run.id: run for run in runs}
+    ends = {run.id: None if _alive(run, now) else run.seen for run in by_id.values()}
+    rows_of: dict[str, list[Row]] = {}
+    for row in rows:
+        rows_of.setdefault(row.console, []).append(row)
     pieces: list[tuple[Row, int, int | None]] = []
     for row in rows:
         mine = by_id.get(row.console)
@@ -348,18 +352,20 @@ def unseen(rows: Sequence[Row], runs: Iterable[Run], *, now: int) -> list[Gap]:
         if stop is None and (mine is None or not _alive(mine, now)):
             stop = max(row.start, row.start if mine is None else mine.seen)
         others = [
-            run
+            (run.id, run.started, end)
             for run in by_id.values()
-            if mine is not None and run.id != row.console and run.broker == mine.broker
+            if ((end := ends[run.id]) is None or end > row.start)
+            and (stop is None or run.started < stop)
+            and mine is not None
+            and run.id != row.console
+            and run.broker == mine.broker
         ]
         left: list[tuple[int, int | None]] = [(row.start, stop)]
-        for run in others:
+        for ident, began, end in others:
             blind = [
-                (other.start, other.stop)
-                for other in rows
-                if other.console == run.id and _blinds(other, row)
+                (other.start, other.stop) for other in rows_of.get(ident, ()) if _blinds(other, row)
             ]
-            for seen in _without([(run.started, None if _alive(run, now) else run.seen)], blind):
+            for seen in _without([(began, end)], blind):
                 left = _without(left, [seen])
         pieces += [(row, begin, end) for begin, end in left]
     return _merged(pieces)

@@ -24,11 +24,19 @@ def bucket(microseconds: int) -> int:
 def dump(counts: Mapping[int, int]) -> bytes:
     """Write counts by bucket; those below one are left out."""
     data, last = bytearray(), 0
-    for number, count in sorted(counts.items()):
+    append = data.append
+    for number in sorted(counts):
+        count = counts[number]
         if count > 0:
-            _put(data, number - last)
-            _put(data, count)
-            last = number
+            gap, last = number - last, number
+            while gap > 127:
+                append(gap & 127 | 128)
+                gap >>= 7
+            append(gap)
+            while count > 127:
+                append(count & 127 | 128)
+                count >>= 7
+            append(count)
     return bytes(data)
 
 
@@ -39,23 +47,18 @@ def load(data: bytes) -> dict[int, int]:
     counts: dict[int, int] = {}
     last, number, shift, is_count = 0, 0, 0, False
     for byte in data:
-        number |= (byte & 127) << shift
         if byte > 127:
+            number |= (byte & 127) << shift
             shift = min(shift + 7, _MOST_SHIFT)
             continue
+        number |= byte << shift
         if is_count:
             counts[last] = number
+            is_count = False
         else:
             last += number
             if last >= BUCKETS:
                 break
-        is_count = not is_count
+            is_count = True
         number = shift = 0
     return counts
-
-
-def _put(data: bytearray, number: int) -> None:
-    while number > 127:
-        data.append(number & 127 | 128)
-        number >>= 7
-    data.append(number)

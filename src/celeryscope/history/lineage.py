@@ -10,16 +10,16 @@ from what is there (docs/how-to/families.md, "What is known, and what is inferre
   where its argument is the list of their results.
 
 A client gives each task of a group and of a chord's header a root of its own. They are of one
-family only where a body joins them.
+family only where a body joins them, or where the result backend has the same group of each.
 
 All walks are loops over lists: a family may be deep, and its ids may lie.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from celeryscope.model.task import FAILURE, FINISHED, REJECTED, RETRY, REVOKED, STARTED, SUCCESS
@@ -107,7 +107,7 @@ class Group(NamedTuple):
     members: tuple[str, ...]  # in the order they were sent
     states: dict[str, int]
     body: str | None
-    sure: bool  # what joins them is told, not inferred from times
+    sure: bool  # its id is known; of a chord: its body was given their results
 
 
 class Step(NamedTuple):
@@ -133,10 +133,17 @@ class Family(NamedTuple):
     inferred: set[str]  # next, group, body: kinds that were inferred from times
 
 
-def build(tasks: Iterable[Known], *, root: str, beside: Iterable[Known] = ()) -> Family:
+def build(
+    tasks: Iterable[Known],
+    *,
+    root: str,
+    beside: Iterable[Known] = (),
+    groups_of: Mapping[str, str | None] | None = None,
+) -> Family:
     """Make the family of `root` of its tasks, which may be in any order.
 
     `beside`: the tasks of other roots that the same client sent right before or after it.
+    `groups_of`: the groups of tasks by their ids, as far as they are known; None: it is in none.
     """
     members = {task.uuid: Member(task.uuid, task) for task in sorted(tasks, key=_uuid)}
     strange = [task for task in sorted(beside, key=_uuid) if task.uuid not in members]
@@ -148,7 +155,7 @@ def build(tasks: Iterable[Known], *, root: str, beside: Iterable[Known] = ()) ->
             heads.add(task.uuid)
     _join(members, root, heads, others)
     _kinds(members)
-    groups = _Groups(members)
+    groups = _Groups(members, groups_of or {})
     groups.find()
     together: list[Known] = []
     if strange:
@@ -184,13 +191,18 @@ def runs_of(task: Known) -> tuple[Run, ...]:
         return (Run(task.started, task.state_at if over else None, task.state),)
     starts = sorted(at for kind, at, *_ in task.log if kind == "started")[-_MOST_RUNS:]
     ends = sorted((at, _ENDS[kind]) for kind, at, *_ in task.log if kind in _ENDS)
-    found = []
-    for start in starts:
-        at = bisect_left(ends, (start, ""))
-        end = ends.pop(at) if at < len(ends) else None
-        found.append(Run(start, *(end or (None, STARTED))))
-    if found and found[-1].ended is None and task.state == LOST:
-        found[-1] = Run(found[-1].started, task.state_at, LOST)
+    found = [Run(start, None, STARTED) for start in starts]
+    for end, state in ends:
+        going = [n for n, run in enumerate(found) if run.ended is None and run.started <= end]
+        if going:  # what is retried may have begun anew before that is told
+            number = going[0] if state == RETRY else going[-1]
+            found[number] = Run(found[number].started, end, state)
+    for number, following in enumerate(starts[1:]):
+        if found[number].ended is None:  # another took its place, or its worker died
+            found[number] = found[number]._replace(ended=following)
+    over = task.state in FINISHED or task.state == LOST
+    if found and found[-1].ended is None and over:
+        found[-1] = Run(found[-1].started, task.state_at, task.state)
     return tuple(found)
 
 
@@ -271,8 +283,13 @@ def _is_next(one: Member, parent: Member) -> bool:
         return True
     if one.began is None:
         return False
-    ran = parent.ended - parent.runs[-1].started if parent.runs else 0.0
-    return one.began >= parent.ended - min(_HAND_OVER_SECONDS, max(ran, 0.0) / 2)
+    ended, ran = parent.ended, 0.0
+    if parent.runs:
+        began, took = parent.runs[-1].started, parent.task.runtime
+        # A worker that is busy tells later that a task is over than it was.
+        ended = ended if took is None else min(ended, began + took)
+        ran = ended - began
+    return one.began >= ended - min(_HAND_OVER_SECONDS, max(ran, 0.0) / 2)
 
 
 # ---------------------------------------------------------------------- groups and chords
@@ -281,8 +298,11 @@ def _is_next(one: Member, parent: Member) -> bool:
 class _Groups:
     """The groups of a family; `find` makes them."""
 
-    def __init__(self, members: dict[str, Member]) -> None:
+    def __init__(self, members: dict[str, Member], ids: Mapping[str, str | None]) -> None:
         self._members = members
+        self._ids = ids
+        self.known: set[int] = set()  # those of which the id is known
+        self.inferred = False  # some of those that were told are not
         self._lists: list[list[Member]] = []
         self._heads: dict[str, tuple[Member, int]] = {}
         self.bodies: dict[int, Member] = {}
@@ -317,6 +337,7 @@ class _Groups:
                 continue
             body = self.bodies.get(number)
             new = len(found)
+            self.inferred |= number not in self.known
             names = {one.task.name for one in kept if one.task is not None}
             found.append(
                 Group(
@@ -327,7 +348,7 @@ class _Groups:
                     tuple(one.uuid for one in kept),
                     dict(Counter(one.task.state for one in kept if one.task is not None)),
                     None if body is None else body.uuid,
-                    number in self.sure,
+                    number in (self.known if body is None else self.sure),
                 )
             )
             for one in kept:
@@ -338,19 +359,28 @@ class _Groups:
         return found
 
     def _together(self, siblings: Sequence[Member]) -> None:
-        current: list[Member] = []
-        for one in siblings:
-            if current and not _are_together(current[-1], one):
-                self._add(current)
-                current = []
-            if one.began is not None:
-                current.append(one)
-        self._add(current)
+        by_id: dict[str, list[Member]] = {}
+        for run in _by_time(siblings):
+            ids = {found for one in run if (found := self._ids.get(one.uuid)) is not None}
+            left = []
+            for one in run:
+                ident = self._ids.get(one.uuid)
+                if ident is None and len(ids) == 1:
+                    (ident,) = ids  # it goes on, was not asked for, or begins a chain in the group
+                if ident is None:
+                    left.append(one)
+                else:
+                    by_id.setdefault(ident, []).append(one)
+            self._add(left)
+        for ident, group in by_id.items():
+            self._add(group, known=all(self._ids.get(one.uuid, ident) for one in group))
 
-    def _add(self, group: list[Member]) -> None:
-        if len(group) >= _FEW and [one for one in group if one.by_message] == group[-1:]:
+    def _add(self, group: list[Member], *, known: bool = False) -> None:
+        if known:
+            self.known.add(len(self._lists))
+        elif len(group) >= _FEW and [one for one in group if one.by_message] == group[-1:]:
             group = group[:-1]  # the next link of its parent's chain, sent right behind a group
-        if len(group) >= 2:
+        if len(group) >= 2 or known:
             sub = any(one.kind == "sub" for one in group)
             for one in group:
                 one.group = len(self._lists)
@@ -432,6 +462,17 @@ class _Groups:
             self._add(part)
 
 
+def _by_time(siblings: Sequence[Member]) -> list[list[Member]]:
+    """Part siblings by when they were sent."""
+    runs: list[list[Member]] = []
+    for one in siblings:
+        if not runs or (runs[-1] and not _are_together(runs[-1][-1], one)):
+            runs.append([])
+        if one.began is not None:
+            runs[-1].append(one)
+    return runs
+
+
 def _by_run(parent: Member) -> list[list[Member]]:
     """Part what a task sent by the run in which it did."""
     starts = [run.started for run in parent.runs]
@@ -494,7 +535,8 @@ def _apart(members: dict[str, Member], root: str, groups: _Groups) -> list[Known
     heads = [one for one in members.values() if one.parent is None]
     mine = members[root]
     kept = {root}
-    if mine.group is not None and mine.group in groups.bodies:
+    joined = mine.group is not None and (mine.group in groups.bodies or mine.group in groups.known)
+    if joined:
         kept.update(one.uuid for one in groups.of(mine))
     apart = sorted((one for one in heads if one.uuid not in kept), key=_when)
     todo = list(apart)
@@ -502,7 +544,7 @@ def _apart(members: dict[str, Member], root: str, groups: _Groups) -> list[Known
         one = todo.pop()
         members.pop(one.uuid, None)
         todo += one.children
-    if mine.group is not None and mine.group not in groups.bodies:
+    if not joined:
         mine.group = None
     return [one.task for one in apart if one.task is not None]
 
@@ -594,6 +636,6 @@ def _inferred(ordered: Sequence[Member], groups: _Groups) -> set[str]:
     sure = {groups.bodies[number].uuid for number in groups.sure if number in groups.bodies}
     if any(one.kind == "body" and one.uuid not in sure for one in ordered):
         found.add("body")
-    if any(one.group is not None for one in ordered):
+    if groups.inferred:
         found.add("group")
     return found

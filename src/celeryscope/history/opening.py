@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from celeryscope.history.retention import Limits
 from celeryscope.history.store import History
 
-#: A file in the data directory, beside which the others are.
-FILE = "history.db"
+#: A history in SQLite: this file of the data directory.
+FILE: Final = "history.db"
 
 
 class Opening(NamedTuple):

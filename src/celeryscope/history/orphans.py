@@ -12,7 +12,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -21,7 +20,7 @@ from typing import Any, Final, NamedTuple, Protocol
 import msgspec
 
 from celeryscope.errors import CeleryscopeError, NotPossible, Unavailable
-from celeryscope.history import record, rows
+from celeryscope.history import rows
 from celeryscope.history.finding import Cursor, Page
 from celeryscope.history.rows import Row
 from celeryscope.history.sql import queries
@@ -131,11 +130,8 @@ def newest(history: Readable, *, most: int = MOST_RESTORED) -> list[Task]:
                 row = Row(*one[: len(Row._fields)])
                 traceback, told = one[-2:]
                 text = None if traceback is None else rows.unpack(traceback)
-                task = rows.to_task(row, word, traceback=text)
-                if told is not None:
-                    life = record.load(zlib.decompress(told))
-                    rows.tell_times(task, list(life.told.values()))
-                tasks.append(task)
+                life = None if told is None else rows.unpack_life(told)
+                tasks.append(rows.to_task(row, word, traceback=text, life=life))
                 before = row.seq
             if len(found) < limit:
                 break

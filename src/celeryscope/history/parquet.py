@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, Final
 from celeryscope.errors import NotPossible
 from celeryscope.history import transfer
 from celeryscope.history.transfer import VERSION, Bad, Line, TaskLine
+from celeryscope.model.text import sound
 
 MAGIC: Final = b"PAR1"
 _ROWS = 20_000  # of a row group: some ten MB in memory
@@ -97,7 +98,7 @@ def _row(line: TaskLine) -> dict[str, Any]:
         for name in ("result", "exception", "traceback")
     }  # fmt: skip
     return {
-        "id": _writable(line.id),
+        "id": sound(line.id),  # `told` has it as it was
         "state": line.state,
         "at": line.at or (0 if end is None else end.at),
         **{name: getattr(line, name) for name in _TEXTS},
@@ -105,18 +106,13 @@ def _row(line: TaskLine) -> dict[str, Any]:
         "runtime": None if line.runtime is None else line.runtime / _MICROSECONDS,
         "wait": None if line.wait is None else line.wait / _MICROSECONDS,
         "retries": min(max(line.retries, 0), 2**31 - 1),
-        "root": _writable(line.root),
-        "parent": _writable(line.parent),
+        "root": None if line.root is None else sound(line.root),
+        "parent": None if line.parent is None else sound(line.parent),
         "args": line.args,
         "kwargs": line.kwargs,
         **texts,
         "told": transfer.encode(line)[:-1].decode(),
     }
-
-
-def _writable(text: str | None) -> str | None:
-    """Replace what is no Unicode; `told` has it as it was."""
-    return None if text is None else text.encode("utf-8", "replace").decode()
 
 
 def _schema(arrow: Any) -> Any:

@@ -12,11 +12,12 @@ import contextlib
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from celeryscope.errors import NotPossible, without_passwords
+from celeryscope.errors import NotPossible, Unavailable, without_passwords
 from celeryscope.history.database import Database, Rows, Trouble
 from celeryscope.history.rows import unpack_any
-from celeryscope.history.search import TRACEBACK, Condition
+from celeryscope.history.search import Condition
 from celeryscope.history.sql import schema_to_postgresql, to_postgresql
+from celeryscope.model.text import storable
 
 if TYPE_CHECKING:
     import psycopg
@@ -39,8 +40,7 @@ _OURS = ("21", "22", "23")
 _STALE = ("42P01", "3F000")
 _SPAN = "t.seq BETWEEN ? AND ?"
 
-#: A traceback as it is stored.
-_RAW = TRACEBACK.removeprefix("unpacked(").removesuffix(")")
+_UNPACKED = "unpacked("  # which the server cannot do: what it has is unpacked here
 
 #: (class or code of SQLSTATE, what it means, what to do); asked in this order.
 _SAID = (
@@ -171,12 +171,15 @@ class PostgresConnection:
         found = self._passing.get(span)
         if found is None:
             columns = list(dict.fromkeys(c for one in condition.columns for c in one.split(", ")))
-            unpacked = [_RAW if column == TRACEBACK else column for column in columns]
-            sql = f"SELECT t.seq, {', '.join(unpacked)} FROM task AS t"  # noqa: S608
+            packed = [at for at, column in enumerate(columns, 1) if column.startswith(_UNPACKED)]
+            stored = [
+                column.removeprefix(_UNPACKED).removesuffix(")") if at in packed else column
+                for at, column in enumerate(columns, 1)
+            ]
+            sql = f"SELECT t.seq, {', '.join(stored)} FROM task AS t"  # noqa: S608
             sql += f" WHERE {_SPAN} AND {_relaxed(condition)}"
             rows = self.execute(sql, (*span, *condition.parameters)).fetchall()
-            if TRACEBACK in columns:
-                at = columns.index(TRACEBACK) + 1
+            for at in packed:
                 rows = [(*row[:at], unpack_any(row[at]), *row[at + 1 :]) for row in rows]
             found = self._passing[span] = []
             for test, names in zip(condition.tests, condition.columns, strict=True):
@@ -266,8 +269,15 @@ class PostgresPlace:
         db.execute(f"SELECT {parts}", [part for pair in chosen.items() for part in pair])
         if not self._own_schema:
             return
-        known = "SELECT 1 FROM pg_namespace WHERE nspname = ?"
-        if writer and db.execute(known, (SCHEMA,)).fetchone() is None:
+        known = "SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE nspname = ?"
+        row = db.execute(known, (SCHEMA,)).fetchone()
+        if row is not None and not row[0]:
+            raise Unavailable(
+                f"{self.name} does not let us use the schema {SCHEMA}, which somebody else made.",
+                hint=f"Let our user: GRANT ALL ON SCHEMA {SCHEMA}, and on its tables; or name "
+                "the user that made it.",
+            )
+        if writer and row is None:
             # Another console may make it at the same time.
             with contextlib.suppress(psycopg.errors.UniqueViolation):
                 db.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
@@ -354,9 +364,7 @@ def _adapt(connection: psycopg.Connection[Any]) -> None:
 
     class Text(StrDumperUnknown):
         def dump(self, obj: Any) -> Any:
-            if "\0" in obj or not obj.isascii():
-                return obj.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace")
-            return super().dump(obj)
+            return super().dump(storable(obj))
 
     connection.adapters.register_dumper(str, Text)
     connection.adapters.register_dumper(int, Int8BinaryDumper)

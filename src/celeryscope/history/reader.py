@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from celeryscope.errors import NotPossible, Unavailable
+from celeryscope.history.backup import is_unsettled
 from celeryscope.history.database import Connection, Database
 from celeryscope.history.finding import Finding
 from celeryscope.history.record import JudgedEvent
@@ -24,6 +25,11 @@ class Reader(Finding):
         where it cannot be read just now.
         """
         super().__init__(number=_nothing)
+        if isinstance(where, Path) and is_unsettled(where.parent):
+            raise NotPossible(
+                f"A backup is being restored into {where.parent}, or that was stopped in the middle.",
+                hint="Restore it again, or start the console: it puts back what was there before.",
+            )
         if isinstance(where, Path) and not where.exists():
             raise NotPossible(f"There is no history in {where.parent}.")
         self.place = place_of(where)

@@ -7,7 +7,7 @@ fields that can have one value only, the greatest wins: by time, then by the val
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -25,6 +25,7 @@ from celeryscope.model.task import (
     REVOKED,
     STARTED,
     SUCCESS,
+    in_turn,
 )
 
 ENDS = {
@@ -38,6 +39,7 @@ KINDS = {f"task-{kind}": kind for kind in ("sent", "received", "started", *ENDS)
 _BEFORE = {"sent": PENDING, "received": RECEIVED, "started": STARTED}
 _RANK = {"sent": 0, "received": 1, "started": 2}
 _MOST_TOLD = 128  # of one task; the earliest are kept, and the last
+_MOST_NAMES = 16
 _MICROSECONDS = 1_000_000
 _LONGEST = 2**60  # so that sums and differences fit into 64 bits
 _LONGEST_SECONDS = _LONGEST / _MICROSECONDS
@@ -100,6 +102,14 @@ class About(NamedTuple):
     flags: int = 0
 
 
+class Named(NamedTuple):
+    """A task that had the id. Times: whole microseconds since the epoch."""
+
+    first: int  # that an event told of it
+    last: int
+    about: About
+
+
 class Way(NamedTuple):
     """How a client sent it; the last time holds."""
 
@@ -131,11 +141,13 @@ class Attempt(NamedTuple):
 class Record:
     """All that was told of one task."""
 
-    __slots__ = ("about", "parent", "root", "told", "way")
+    __slots__ = ("about", "names", "parent", "root", "told", "way")
 
     def __init__(self) -> None:
         self.told: dict[tuple[str, int, str, int], Told] = {}
         self.about = About()
+        #: Task.replace runs another task under the id: all of them, by name. Empty: there is one.
+        self.names: dict[str, Named] = {}
         self.way = Way()
         self.root: str | None = None
         self.parent: str | None = None
@@ -152,16 +164,61 @@ class Record:
             self.told[key] = Told(*map(_greatest, known, told))
 
     def say(self, about: About) -> None:
-        self.about = _later(self.about, about)
+        name, known = about.name, self.about.name
+        if name is not None and (self.names or (known is not None and known != name)):
+            self.add_names({name: Named(about.at, about.at, about)})
+        else:
+            self.about = _later(self.about, about)
+
+    def add_names(self, more: Mapping[str, Named]) -> None:
+        """Add tasks that had the id; that which was told of last has it now."""
+        names = self.named()
+        for name, two in more.items():
+            one = names.get(name, two)
+            names[name] = Named(
+                min(one.first, two.first), max(one.last, two.last), _later(one.about, two.about)
+            )
+        kept = sorted(names, key=lambda name: (names[name].last, name))[-_MOST_NAMES:]
+        self.about = names[kept[-1]].about
+        self.names = {name: names[name] for name in sorted(kept)} if len(kept) > 1 else {}
+
+    def named(self) -> dict[str, Named]:
+        """Give the tasks that had the id, by name: one, if any told its name."""
+        if self.names or self.about.name is None:
+            return dict(self.names)
+        at = [one.at for one in self.told.values() if one.kind in ("sent", "received")]
+        at.append(self.about.at)
+        return {self.about.name: Named(min(at), max(at), self.about)}
+
+    def name_at(self, at: int) -> str | None:
+        """Give the name of the task that had the id at a time (microseconds)."""
+        began = [(one.first, name) for name, one in self.names.items() if one.first <= at]
+        return max(began)[1] if began else self.about.name
+
+    @property
+    def since(self) -> list[float]:
+        """When the next task took the id over, each time; epoch seconds."""
+        return [seconds(at) for at in sorted(one.first for one in self.names.values())[1:]]
+
+    def waited(self, wait: int) -> None:
+        """Note how long the last start had waited, which only an event after it could say."""
+        starts = [one for one in self.told.values() if one.kind == "started"]
+        if starts:
+            last = max(starts, key=lambda one: one.at)
+            self.told[_key(last)] = last._replace(number=wait) if last.number is None else last
 
     def send(self, way: Way) -> None:
         self.way = _later(self.way, way)
 
     def join(self, uuid: str, other: Record) -> None:
         """Add all that another record says of the same task."""
+        names = other.named()
+        if len(names.keys() | self.named().keys()) > 1:
+            self.add_names(names)
+        else:
+            self.say(other.about)
         for told in other.told.values():
             self.tell(told)
-        self.say(other.about)
         self.send(other.way)
         self.family(uuid, other.root, other.parent)
 
@@ -231,6 +288,8 @@ def take(
             record.send(Way(at, event.hostname, event.queue, event.exchange, event.routing_key))
         record.family(uuid, event.root_id, event.parent_id)
         record.tell(Told(at, kind, event.hostname, event.retries or 0))
+        if wait is not None:
+            record.waited(microseconds(wait))
         return
     if kind == "started":
         number = None if wait is None else microseconds(wait)
@@ -271,7 +330,7 @@ def stand(record: Record, judge: Judge) -> Standing:
     for one, after in pairwise(run):
         if one.at > after.at or one.sender != after.sender:
             return _judged(record, judge)
-    if record.about.retries > 0 or (sent is not None and sent.at != record.way.at):
+    if record.names or record.about.retries > 0 or (sent and sent.at != record.way.at):
         return _judged(record, judge)
     last = run[-1] if run else sent
     assert last is not None
@@ -286,7 +345,8 @@ def stand(record: Record, judge: Judge) -> Standing:
 
 def _judged(record: Record, judge: Judge) -> Standing:
     ordered = holding(_ordered(record))
-    verdict = judge([_judgeable(one) for one in ordered if _is_known(one)], _no_skew)
+    known = [_judgeable(one) for one in ordered if _is_known(one)]
+    verdict = judge(in_turn(known, record.since), _no_skew)
     state, at = verdict.state, microseconds(verdict.at)
     worker = verdict.worker or None
     received = None if verdict.received is None else microseconds(verdict.received)
@@ -365,10 +425,11 @@ def attempts(record: Record, number: Number) -> list[Attempt]:
     """Give the runs, in the order they began."""
     told = holding(_ordered(record))
     ordered = [one for one in told if one.kind != "sent" and _is_known(one)]
-    numbers = number([_judgeable(one) for one in ordered])
+    events = in_turn(map(_judgeable, ordered), record.since)
+    numbers = number(events)
     groups: dict[tuple[int | None, str], list[Told]] = {}
-    for one in ordered:
-        groups.setdefault((numbers.get(_judgeable(one)), one.sender), []).append(one)
+    for one, event in zip(ordered, events, strict=True):
+        groups.setdefault((numbers.get(event), one.sender), []).append(one)
     runs = [
         _lost(_attempt(retries, worker, group), told) for (retries, worker), group in groups.items()
     ]
@@ -455,6 +516,7 @@ class _Life(msgspec.Struct, array_like=True):
     way: Way
     root: str | None
     parent: str | None
+    names: dict[str, Named] = {}
 
 
 _encoder = msgspec.json.Encoder()
@@ -463,14 +525,19 @@ _decoder = msgspec.json.Decoder(_Life)
 
 def dump(record: Record) -> bytes:
     return _encoder.encode(
-        _Life(_ordered(record), record.about, record.way, record.root, record.parent)
+        _Life(_ordered(record), record.about, record.way, record.root, record.parent, record.names)
     )
+
+
+def names_of(dumped: str | bytes) -> list[str]:
+    """Give the names of the tasks that had an id, of a record that has several."""
+    return list(_decoder.decode(dumped).names)
 
 
 def load(data: bytes) -> Record:
     life = _decoder.decode(data)
     record = Record()
     record.told = {_key(one): one for one in life.told}
-    record.about, record.way = life.about, life.way
+    record.about, record.way, record.names = life.about, life.way, life.names
     record.root, record.parent = life.root, life.parent
     return record

@@ -68,7 +68,7 @@ class Relating(Finding):
                 if len(found) > most or time.monotonic() > until:
                     whole = False
                     break
-            kept = [row for row in list(found.values())[:most] if self.has(row, scope)]
+            kept = [row for row in list(found.values())[:most] if self.has(db, row, scope)]
             return Relatives(self._tasks(db, kept, scope), whole)
 
     def beside(self, uuid: str, *, scope: Scope | None = None) -> list[Task]:
@@ -89,15 +89,14 @@ class Relating(Finding):
                 sent + near,
             )
             found = [Row(*one) for one in db.execute(queries()["beside"], asked)]
-            return self._tasks(db, [one for one in found if self.has(one, scope)], scope)
+            return self._tasks(db, [one for one in found if self.has(db, one, scope)], scope)
 
     def _tasks(self, db: Database, found: Sequence[Row], scope: Scope | None) -> list[Task]:
         tasks, lives = [], 0
         for row in found:
-            task = rows.to_task(row, self.words.text)
-            if row.flags & rows.LIFE and lives < _MOST_LIVES:
-                rows.tell_times(task, list(read_life(db, row).told.values()))
-                lives += 1
+            life = read_life(db, row) if lives < _MOST_LIVES else None
+            lives += life is not None
+            task = rows.to_task(row, self.words.text, life=life)
             tasks.append(self._shown(db, task, scope))
         return tasks
 

@@ -18,13 +18,17 @@ from celeryscope.history.record import (
     Standing,
     Told,
     Way,
+    dump,
     holding,
+    load,
     seconds,
 )
 from celeryscope.history.search import id_text, root_text
 from celeryscope.model.task import FINISHED, LOST, PENDING, REVOKED, Loss, Task
 
-TRACEBACK, LIFE, ROOT, TEXT_CUT = 8, 16, 32, 64
+#: (128 is FETCHED.) RENAMED: other tasks had the id before; `life` has their names.
+TRACEBACK, LIFE, ROOT, TEXT_CUT, RENAMED = 8, 16, 32, 64, 256
+_WINDOW_BYTES = 4096  # 2**12
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _KIND_OF = {state: kind for kind, state in ENDS.items()}
 
@@ -78,11 +82,27 @@ def id_key(uuid: str) -> bytes:
 
 
 def pack(text: str) -> bytes:
-    return zlib.compress(text.encode("utf-8", "surrogatepass"), 6)
+    return _packed(text.encode("utf-8", "surrogatepass"))
+
+
+def _packed(data: bytes) -> bytes:
+    if len(data) > _WINDOW_BYTES:
+        return zlib.compress(data, 6)
+    # The tables of a large window take ten times as long to be made as a short text to be packed.
+    packing = zlib.compressobj(6, zlib.DEFLATED, wbits=12, memLevel=5)
+    return packing.compress(data) + packing.flush()
 
 
 def unpack(data: bytes) -> str:
     return zlib.decompress(data).decode("utf-8", "surrogatepass")
+
+
+def pack_life(one: Record) -> bytes:
+    return _packed(dump(one))
+
+
+def unpack_life(data: bytes) -> Record:
+    return load(zlib.decompress(data))
 
 
 def unpack_any(data: bytes | None) -> str | None:
@@ -100,13 +120,16 @@ def to_row(seq: int, uuid: bytes, record: Record, standing: Standing, number: Nu
         root, flags = None, flags | ROOT
     if not standing.simple:
         flags |= LIFE
+    retries = max([0, about.retries, *(one.about.retries for one in record.names.values())])
+    if record.names:
+        flags |= RENAMED
     return Row(
         seq, uuid, number("state", standing.state) or 0, at, number("name", about.name),
         number("worker", standing.worker), number("queue", way.queue),
         number("client", way.client), number("exchange", way.exchange),
         number("routing_key", way.routing_key), _before(at, standing.sent),
         _before(at, standing.received), _before(at, standing.started), standing.runtime,
-        standing.wait, max(about.retries, 0), None if about.retries < 0 else at - about.at,
+        standing.wait, retries, None if about.retries < 0 else at - about.at,
         about.eta, about.expires, root,
         None if record.parent is None else id_key(record.parent), flags,
         None if end is None else end.signum, about.args, about.kwargs,
@@ -147,8 +170,10 @@ def to_record(row: Row, word: WordOf, traceback: str | None) -> Record:
     return record
 
 
-def to_task(row: Row, word: WordOf, *, traceback: str | None = None) -> Task:
-    """Make the task that others see."""
+def to_task(
+    row: Row, word: WordOf, *, traceback: str | None = None, life: Record | None = None
+) -> Task:
+    """Make the task that others see; `life` is of one whose columns do not say it all."""
     state = word(row.state) or PENDING
     at = row.at
     times = [
@@ -191,10 +216,24 @@ def to_task(row: Row, word: WordOf, *, traceback: str | None = None) -> Task:
     kind = _KIND_OF.get(state)
     if kind is not None:
         setattr(task, kind, seconds(at))
+    if life is not None:
+        _tell_times(task, list(life.told.values()))
+        task.renamed = _names_before(life)
     return task
 
 
-def tell_times(task: Task, told: Sequence[Told]) -> None:
+def _names_before(life: Record) -> tuple[tuple[float, str], ...]:
+    """Give the names of the tasks that had the id before, each with when it was over."""
+    firsts = sorted(one.first for one in life.names.values())
+    before = [
+        (next((at for at in firsts if at > one.first), one.last), name)
+        for name, one in life.names.items()
+        if name != life.about.name
+    ]
+    return tuple((seconds(at), name) for at, name in sorted(before))
+
+
+def _tell_times(task: Task, told: Sequence[Told]) -> None:
     """Put the time of the last event of each kind into a task that ran more than once."""
     told = holding(told)
     last: dict[str, int] = {}

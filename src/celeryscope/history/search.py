@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from celeryscope.history import signature
-from celeryscope.history.record import microseconds
+from celeryscope.history.record import microseconds, names_of
 from celeryscope.model.actor import Scope
 from celeryscope.model.matching import ValueTest, keyword, match
 from celeryscope.model.query import (
@@ -56,6 +56,9 @@ _RUNTIME = (
 #: A task's traceback; NULL where it has none.
 TRACEBACK = "unpacked((SELECT b.text FROM traceback AS b WHERE b.seq = t.seq))"
 
+
+#: What was told of a task that took the place of another one (`rows.RENAMED`); NULL of others.
+RENAMED = "unpacked((SELECT l.told FROM life AS l WHERE l.seq = t.seq AND (t.flags & 256) <> 0))"
 
 _FAILED_SO = "EXISTS (SELECT 1 FROM failure AS f WHERE f.seq = t.seq AND f.fingerprint IN ({}))"
 
@@ -116,6 +119,8 @@ def compile(
     sql = compiler.sql(query)
     for column, numbers in compiler.limits.items():
         sql = f"({is_one_of(column, numbers)} AND {sql})"
+    if scope is not None and "name" in compiler.limits:
+        sql = f"({sql} AND {compiler.had_names_of(scope)})"
     terms = query.terms if isinstance(query, And) else (query,)
     need = compiler.need(And(terms)) if compiler.limits else compiler.need(query)
     asked = [_facts([(column, n) for n in ns]) for column, ns in compiler.limits.items()]
@@ -159,6 +164,14 @@ class _Compiler:
         self.columns: list[str] = []
         self.denied: set[int] = set()
         self._denies = False
+
+    def had_names_of(self, scope: Scope) -> str:
+        """Write that a task did not take the place of one that is not theirs."""
+
+        def test(told: str | None) -> bool:
+            return told is None or all(map(scope.has_name, names_of(told)))
+
+        return f"((t.flags & 256) = 0 OR {self._passes(test, RENAMED)})"
 
     # ------------------------------------------------------------------ rows
 

@@ -24,7 +24,6 @@ _BITS = SIZE_BYTES * 8
 _PRIME = 131_063  # the largest below 2**17 that is not 2**17 - 1
 _MOST_GRAMS = 12
 _LONG, _SHORT = 5, 3
-_LONG_MASK, _SHORT_MASK = 2 ** (8 * _LONG) - 1, 2 ** (8 * _SHORT) - 1
 _WORD_MASK = 2**64 - 1
 _MIXER = 0x9E3779B97F4A7C15
 
@@ -50,26 +49,50 @@ def of_needle(text: str) -> tuple[int, ...]:
 
 def make(texts: Iterable[str], facts: Iterable[Sequence[int]]) -> bytes:
     """Make the signature of a block."""
-    data = "\n".join(texts).casefold().encode() + b"\n" * 16
-    grams: set[int] = set()
-    for offset in range(8):
-        words = array("Q", data[offset : offset + (len(data) - offset) // 8 * 8])
-        if sys.byteorder == "big":
-            words.byteswap()
-        grams.update([word & _LONG_MASK for word in words])
-    flags = bytearray(b"0") * _BITS
-    for gram in grams:
-        flags[gram % _PRIME] = 49
-    for gram in {gram & _SHORT_MASK for gram in grams}:
-        mixed = gram * _MIXER & _WORD_MASK
+    data = "\n".join(dict.fromkeys(texts)).casefold().encode()
+    flags = bytearray(b"0") * (_BITS + 16)
+    long, short = _grams(data)
+    for bit in long:
+        flags[bit] = 49
+    for gram in set(short):
+        mixed = gram * _MIXER  # as in `_three_bits`
         flags[(gram * 31 + 7) % _PRIME] = 49
-        flags[(mixed >> 40) % _PRIME] = 49
+        flags[(mixed >> 40 & 0xFFFFFF) % _PRIME] = 49
         flags[(mixed & 0xFFFFFFFF) % _PRIME] = 49
     for fact in facts:
         for bit in fact:
             flags[bit] = 49
+    for bit in range(_PRIME, len(flags)):  # which `_grams` did not divide to the end
+        if flags[bit] == 49:
+            flags[bit - _PRIME] = 49
+    del flags[_BITS:]
+    flags[_PRIME:] = b"0" * (_BITS - _PRIME)
     flags.reverse()  # bit 0 is the last digit
     return int(flags, 2).to_bytes(SIZE_BYTES, "little")
+
+
+def _grams(data: bytes) -> tuple[array[int], array[int]]:
+    """Give the bits of all runs of five bytes, modulo `_PRIME` or 18 above it, and those of three.
+
+    Each byte is in 32 bits of one large number, so that each step is made for all of them at once.
+    The last runs go on with zeros.
+    """
+    size = len(data)
+    wide = int.from_bytes(data.decode("latin-1").encode("utf-32-le"), "little")
+    short = wide + (wide >> 32 << 8) + (wide >> 64 << 16)
+    # Modulo _PRIME, so that it fits: below 2**25.
+    long = short + (wide >> 96) * (2**24 % _PRIME) + (wide >> 128) * (2**32 % _PRIME)
+    masks = int.from_bytes((2**17 - 1).to_bytes(4, "little") * size, "little")
+    for _ in range(2):
+        low = long & masks
+        long = low + ((long ^ low) >> 17) * (2**17 % _PRIME)
+    found = []
+    for lanes in (long, short):
+        one = array("I", lanes.to_bytes(4 * size, "little"))
+        if sys.byteorder == "big":
+            one.byteswap()
+        found.append(one)
+    return found[0], found[1]
 
 
 def has(signature: bytes, bits: Iterable[int]) -> bool:

@@ -67,6 +67,10 @@ def check(db: Connection, place: Place) -> None:
     """See that a database can be read as it is. Raises NotPossible for another layout."""
     known = len(migrations())
     version = _known_version(db, place, known)
+    if version == 0:
+        raise NotPossible(
+            f"There is no history in {place.name} yet.", hint="The console begins it at its start."
+        )
     if version < known:
         raise NotPossible(
             f"The history in {place.name} is not in the layout of this Celeryscope yet (layout "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
 from celeryscope.history import rows
@@ -12,8 +13,8 @@ from celeryscope.history.database import Database, Trouble
 from celeryscope.history.search import Condition
 
 BUSY_SECONDS = 10.0
-_WRITER_CACHE_KIB = 64 * 1024
-_READER_CACHE_KIB = 16 * 1024
+_WRITER_CACHE_KIB = 8 * 1024
+_READER_CACHE_KIB = 4 * 1024
 _MOST_WAL_BYTES = 64 * 2**20  # while nobody needs more of it
 
 #: (what SQLite says, what it means, what to do)
@@ -36,6 +37,7 @@ _SAID = (
         "Check the disk, its quota and the log of the system.",
     ),
 )
+_NONE = (0, 0)  # instead of a file
 _DAMAGED = ("malformed", "not a database", "file is encrypted")
 
 
@@ -45,6 +47,7 @@ class SqliteConnection(sqlite3.Connection):
     remote = False
     path: Path
     _file: tuple[int, int]
+    _beside: Sequence[tuple[Path, tuple[int, int]]] = ()
 
     def begin(self, *, writing: bool) -> None:
         self.execute("BEGIN IMMEDIATE" if writing else "BEGIN")
@@ -59,7 +62,21 @@ class SqliteConnection(sqlite3.Connection):
 
     def close(self) -> None:
         with contextlib.suppress(sqlite3.Error):
+            if self.gone:
+                self._clear()
+        with contextlib.suppress(sqlite3.Error):
             super().close()
+
+    def _clear(self) -> None:
+        """Take away what SQLite would read into the file that has our file's name now.
+
+        Our file was moved, perhaps, and is still one: what is committed goes into it before.
+        """
+        ours = [path for path, file in self._beside if file == _file(path) != _NONE]
+        if ours:
+            self.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        for path in ours:
+            path.unlink(missing_ok=True)
 
     @property
     def gone(self) -> bool:
@@ -67,6 +84,11 @@ class SqliteConnection(sqlite3.Connection):
 
     def remember(self, path: Path) -> None:
         self.path, self._file = path, _file(path)
+
+    def remember_beside(self) -> None:
+        """Know -wal and -shm again, which are there from the first reading on."""
+        paths = [self.path.with_name(self.path.name + end) for end in ("-wal", "-shm")]
+        self._beside = [(path, _file(path)) for path in paths]
 
 
 class SqlitePlace:
@@ -93,7 +115,8 @@ class SqlitePlace:
                 f"unable to open database file: {error.strerror or error}"
             ) from error
         db = sqlite3.connect(
-            self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False,
+            self.path.absolute().as_uri() if writer else to_read(self.path), uri=True,
+            timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False,
             cached_statements=256, factory=SqliteConnection,
         )  # fmt: skip
         try:
@@ -114,6 +137,8 @@ class SqlitePlace:
             db.execute("PRAGMA wal_autocheckpoint = 4000")
             # A reader that took its time has made it longer: then it is cut again.
             db.execute(f"PRAGMA journal_size_limit = {_MOST_WAL_BYTES}")
+            db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            db.remember_beside()
         else:
             db.execute("PRAGMA query_only = 1")
         db.execute(f"PRAGMA cache_size = -{cache_kib}")
@@ -159,15 +184,26 @@ class SqlitePlace:
         return Trouble(f"{where} cannot be used: {said}.", ours=isinstance(error, ours))
 
 
+def to_read(path: Path) -> str:
+    """Give the URI of a file that is only read.
+
+    SQLite makes a -shm for that. Where it may not, and nobody writes, the file is read as it lies.
+    """
+    uri = path.absolute().as_uri()
+    if _is_writable(path.parent) or path.with_name(f"{path.name}-wal").exists():
+        return uri
+    return f"{uri}?mode=ro&immutable=1"
+
+
 def _is_writable(path: Path) -> bool:
     by_effective = os.access in os.supports_effective_ids
     return bool(os.access(path, os.W_OK, effective_ids=by_effective))
 
 
 def _file(path: Path) -> tuple[int, int]:
-    """Say which file it is that has this name; (0, 0): none."""
+    """Say which file it is that has this name."""
     try:
         found = path.stat()
     except OSError:
-        return 0, 0
+        return _NONE
     return found.st_dev, found.st_ino

@@ -1,8 +1,9 @@
 """The history in its database: one thread writes, any number reads.
 
-What is written waits in memory for the next commit, half a second at most; a process that is
-killed loses that and no more. (A machine that loses power may lose the last commits too, never the
-database.) Readers have connections of their own and see a whole commit or nothing of it.
+What is written waits in memory for the next commit, and a task that has just begun for the one
+after it, since it mostly has ended by then and is written once: a second at most. A process that
+is killed loses that and no more. (A machine that loses power may lose the last commits too, never
+the database.) Readers have connections of their own and see a whole commit or nothing of it.
 
 A database that cannot be opened or written is `trouble`, and no reason to stop: events wait, in
 bounds, and the writer tries again. So it is at the start, too.
@@ -14,18 +15,17 @@ import contextlib
 import logging
 import threading
 import time
-import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from msgspec import structs
 
 from celeryscope.errors import NotPossible, Unavailable
-from celeryscope.history import blocks, record, rows, tally
+from celeryscope.history import blocks, plain, record, rows, tally
 from celeryscope.history.database import Connection, Database, Place, Trouble
-from celeryscope.history.finding import read_life, read_traceback
+from celeryscope.history.finding import read_record
+from celeryscope.history.plain import Write
 from celeryscope.history.postgresql import PostgresPlace
 from celeryscope.history.record import Judge, Number, Record
 from celeryscope.history.relatives import Relating
@@ -37,7 +37,7 @@ from celeryscope.history.tally import Tally
 from celeryscope.history.words import Words
 from celeryscope.model.event import Event
 from celeryscope.model.task import Task
-from celeryscope.model.text import kept
+from celeryscope.model.text import kept, storable
 from celeryscope.model.worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -45,7 +45,12 @@ logger = logging.getLogger(__name__)
 #: As `ClusterState.apply` gives it.
 Change = tuple[Event, Task | None, Worker | None]
 #: A batch is written at most so often.
-COMMIT_SECONDS = 0.5
+COMMIT_SECONDS = 0.3
+_LEAST_REST_SECONDS = 0.05  # between two of them
+#: What happened so long ago is on disk.
+_PROMISED_SECONDS = 1.0
+#: Where a batch takes longer, none of the next waits for the one after it: it would be too old.
+_MOST_HELD_SECONDS = (_PROMISED_SECONDS - 2 * _LEAST_REST_SECONDS) / 3
 _FIRST_TRY_SECONDS = 10.0  # that `open` waits for
 _MOST_RETRY_SECONDS = 15.0
 #: What may wait while the database cannot be written.
@@ -58,12 +63,6 @@ _ASKED = 64  # tasks at a time
 _FAULT = (
     "The history cannot be written: a fault of Celeryscope. The log says more; please report it."
 )
-
-
-class Write(NamedTuple):
-    event: Event
-    wait: float | None  # seconds, of a start
-    size: int  # bytes of its texts
 
 
 class History(Relating):
@@ -97,6 +96,7 @@ class History(Relating):
         self._lock = threading.Lock()
         self._writing = threading.Lock()  # a transaction that writes
         self._waiting: deque[Write] = deque()
+        self._held: frozenset[str] = frozenset()  # ids of tasks that the last batch left for this
         self._waiting_bytes = 0
         self._wake = threading.Event()
         self._tried = threading.Event()  # to open it, for the first time
@@ -183,7 +183,8 @@ class History(Relating):
                 event = event.without_arguments()
             texts = _size_of(event)
             size += texts
-            new.append(Write(event, task.wait if event.type == "task-started" else None, texts))
+            tells_wait = event.type in ("task-started", "task-sent")
+            new.append((event, task.wait if tells_wait else None, texts))
         with self._lock:
             self._waiting.extend(new)
             self._waiting_bytes += size
@@ -193,7 +194,7 @@ class History(Relating):
         """Drop the oldest of what waits where it is too much; under the lock."""
         waiting = self._waiting
         while waiting and (len(waiting) > MOST_WAITING or self._waiting_bytes > MOST_WAITING_BYTES):
-            self._waiting_bytes -= waiting.popleft().size
+            self._waiting_bytes -= waiting.popleft()[2]
             self.dropped += 1
 
     def merge(self, tasks: Iterable[tuple[str, Record]]) -> int:
@@ -210,7 +211,7 @@ class History(Relating):
 
     def cut(self, text: str, most_chars: int) -> str:
         """Mask a text and cut it, as those of events are."""
-        return kept(_writable(text), most_chars, self._mask)
+        return kept(storable(text), most_chars, self._mask)
 
     @property
     def max_text_chars(self) -> int:
@@ -265,19 +266,19 @@ class History(Relating):
             self.words.settle(committed=True)
 
     def _run(self) -> None:
-        pause = 0.0
+        pause = took = 0.0
         while True:
             self._wake.wait(pause)
+            began = time.monotonic()
             with self._done:
                 asked = self._asked
                 self._wake.clear()
             closing = self._closing
-            with self._lock:
-                batch, self._waiting = self._waiting, deque()
-                self._waiting_bytes = 0
+            batch = self._taken()
             try:
                 self._open()
-                self._commit(batch)
+                in_time = took < _MOST_HELD_SECONDS and self.trouble is None
+                self._commit(batch, hold=in_time and not closing and asked == self._answered)
             except self._errors as error:
                 self._put_back(batch)
                 pause = min(max(2 * pause, 0.1), _MOST_RETRY_SECONDS)
@@ -296,7 +297,8 @@ class History(Relating):
                     logger.exception("a batch could not be written to the history")
                 self._is_in_trouble(Trouble(_FAULT))
             else:
-                pause = self._commit_seconds
+                took = time.monotonic() - began
+                pause = self._pause(took)
                 self._is_well()
                 with self._done:
                     self._answered = asked
@@ -306,6 +308,23 @@ class History(Relating):
                 self.dropped += len(self._waiting)
                 return
 
+    def _pause(self, took: float) -> float:
+        """Say how long to wait for more, after a batch that took so long; seconds.
+
+        A batch begins every `commit_seconds`. A slow one is followed by a rest all the same, as
+        long as the promise allows: what comes meanwhile belongs to the same tasks.
+        """
+        pause = self._commit_seconds - took
+        if took >= _MOST_HELD_SECONDS:
+            pause = min(self._commit_seconds, _PROMISED_SECONDS - 2 * took)
+        return max(pause, min(self._commit_seconds, _LEAST_REST_SECONDS))
+
+    def _taken(self) -> deque[Write]:
+        with self._lock:
+            batch, self._waiting = self._waiting, deque()
+            self._waiting_bytes = 0
+        return batch
+
     def _let_go(self) -> None:
         with self._writing:
             if self._db is not None:
@@ -314,9 +333,9 @@ class History(Relating):
 
     def _put_back(self, batch: deque[Write]) -> None:
         with self._lock:
+            self._waiting_bytes += sum([size for _, _, size in batch])
             batch.extend(self._waiting)
             self._waiting = batch
-            self._waiting_bytes = sum([one.size for one in batch])
             self._bound()
 
     def _told(self, error: BaseException) -> Trouble:
@@ -354,33 +373,59 @@ class History(Relating):
             if db is not None:
                 logger.warning("the history is opened anew: %s", self.place.name)
                 db.close()
+            self._forget_readers()
             db = self.place.connect(writer=True)
             try:
                 migrate(db, self.place)
             except BaseException:
                 db.close()
                 raise
-            with self._lock:
-                idle, self._readers = self._readers, []
-                self._age += 1
-            for _, reader in idle:
-                reader.close()
+            self._age += 1
+            self._forget_readers()
             # It may be another database than before.
             self.words, self._blocks = Words(), blocks.Known()
             self._to_seal = True
             self._db = db
 
-    def _commit(self, batch: deque[Write]) -> None:
-        """Write a batch, which is empty then; and seal what there is to seal."""
+    def _forget_readers(self) -> None:
+        """Let go of connections to what was there before."""
+        with self._lock:
+            idle, self._readers = self._readers, []
+        for _, reader in idle:
+            reader.close()
+
+    def _commit(self, batch: deque[Write], *, hold: bool) -> None:
+        """Write a batch, which is empty then; and seal what there is to seal.
+
+        With `hold`, tasks that have just begun go back to what waits, each of them once.
+        """
         if batch:
             by_task: dict[str, list[Write]] = {}
             for one in batch:
-                by_task.setdefault(one.event.uuid or "", []).append(one)
-            refused = self.refused
-            self._put(list(by_task.items()), 0)
-            self.written += len(batch) - (self.refused - refused)
+                uuid = one[0].uuid or ""
+                known = by_task.get(uuid)
+                if known is None:
+                    by_task[uuid] = [one]
+                else:
+                    known.append(one)
+            held: dict[str, list[Write]] = {}
+            if hold:
+                held = {
+                    uuid: told
+                    for uuid, told in by_task.items()
+                    if plain.lives(told) and uuid not in self._held
+                }
+            due = [(uuid, told) for uuid, told in by_task.items() if uuid not in held]
+            later = [one for told in held.values() for one in told]
+            if due:
+                refused = self.refused
+                self._put(due, 0)
+                self.written += len(batch) - len(later) - (self.refused - refused)
+                self._to_seal = True
             batch.clear()
-            self._to_seal = True
+            self._held = frozenset(held)
+            if later:
+                self._put_back(deque(later))
         if self._to_seal:
             sealed = 0
             with self._transaction() as db:
@@ -490,26 +535,14 @@ def _clean(event: Event) -> Event:
             f"{event.exception}{event.traceback}{event.queue}{event.exchange}{event.routing_key}"
             f"{event.eta}{event.expires}{event.signum}"
         )
-    if "\0" not in told and (told.isascii() or _is_encodable(told)):
+    if "\0" not in told and (told.isascii() or storable(told) == told):
         return event
     texts = {
-        name: _writable(value)
+        name: storable(value)
         for name, value in structs.asdict(event).items()
         if isinstance(value, str) and name not in ("uuid", "root_id", "parent_id")
     }
     return structs.replace(event, **texts)
-
-
-def _is_encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _writable(text: str) -> str:
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
 
 class _Batch:
@@ -552,18 +585,20 @@ class _Batch:
     def _known(self, uuids: list[bytes]) -> dict[bytes, Row]:
         """Give the rows that there are."""
         asked = (*uuids, *[None] * (_ASKED - len(uuids)))
-        return {row[1]: Row(*row) for row in self._db.execute(queries()["tasks"], asked)}
+        return {row[1]: Row._make(row) for row in self._db.execute(queries()["tasks"], asked)}
 
     def _task(self, uuid: bytes, new: list[Write] | Record, old: Row | None) -> None:
         db, history = self._db, self._history
+        if old is None and not isinstance(new, Record):
+            made = plain.to_row(self._next, uuid, new, history._chars, self._cut, self._number)
+            if made is not None:
+                self._add(None, *made)
+                return
         if old is None:
             one, seq = Record(), self._next
         else:
             seq = old.seq if old.seq > self._sealed else self._next
-            if old.flags & rows.LIFE:
-                one = read_life(db, old)
-            else:
-                one = rows.to_record(old, self._words.text, read_traceback(db, old))
+            one = read_record(db, old, self._words.text)
         before = tally.retried(one)
         if isinstance(new, Record):
             known = record.dump(one)
@@ -576,19 +611,29 @@ class _Batch:
         standing = record.stand(one, history._judge)
         row = rows.to_row(seq, uuid, one, standing, self._number)
         traceback = None if standing.end is None else standing.end.traceback
-        self._tally.change(old, row, traceback, before, tally.retried(one))
+        self._add(old, row, traceback, before, tally.retried(one))
+        if not standing.simple:
+            self._put_life(seq, one)
+
+    def _add(
+        self,
+        old: Row | None,
+        row: Row,
+        traceback: str | None,
+        before: Sequence[tally.Retried] = (),
+        after: Sequence[tally.Retried] = (),
+    ) -> None:
+        self._tally.change(old, row, traceback, before, after)
         if old is not None and old.flags & (rows.LIFE | rows.TRACEBACK):
             self._old.append((old.seq,))
         if traceback is not None:
-            self._tracebacks.append((seq, rows.pack(traceback)))
-        if not standing.simple:
-            self._put_life(seq, one)
-        if seq == self._next:
+            self._tracebacks.append((row.seq, rows.pack(traceback)))
+        if row.seq == self._next:
             self._next += 1
         self._tasks.append(row)
 
     def _put_life(self, seq: int, one: Record) -> None:
-        self._lives.append((seq, zlib.compress(record.dump(one), 6)))
+        self._lives.append((seq, rows.pack_life(one)))
         for number, run in enumerate(record.attempts(one, self._history._number)):
             self._attempts.append(
                 (seq, number, run.retries, self._number("worker", run.worker),

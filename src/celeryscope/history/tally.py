@@ -12,7 +12,7 @@ of runs that were retried.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from celeryscope.history import histogram
 from celeryscope.history.database import Database
@@ -79,6 +79,11 @@ class Share:
             number = histogram.bucket(wait)
             self.waits[number] = self.waits.get(number, 0) + sign
 
+    def copy(self) -> Share:
+        one = Share()
+        one.counts, one.runs, one.waits = self.counts.copy(), self.runs.copy(), self.waits.copy()
+        return one
+
     def add(self, other: Share) -> None:
         self.counts = [one + more for one, more in zip(self.counts, other.counts, strict=True)]
         for mine, theirs in ((self.runs, other.runs), (self.waits, other.waits)):
@@ -104,9 +109,18 @@ def read(row: Sequence[int | bytes]) -> Share:
     return share
 
 
-def retried(one: Record) -> list[Told]:
+class Retried(NamedTuple):
+    """A run that was retried, and the name of the task that had the id then."""
+
+    told: Told
+    name: str | None
+
+
+def retried(one: Record) -> list[Retried]:
     """Give the runs that were retried, of a record that has any."""
-    return [told for told in one.told.values() if told.kind == "retried"]
+    return [
+        Retried(told, one.name_at(told.at)) for told in one.told.values() if told.kind == "retried"
+    ]
 
 
 class Tally:
@@ -117,6 +131,8 @@ class Tally:
         self._words = words
         self._shares: dict[tuple[int, int], Share] = {}  # by name and quarter
         self._failing: dict[tuple[int, int, int], list[int]] = {}  # by quarter, fingerprint, name
+        self._dropped: list[tuple[int]] = []  # `seq` of tasks that have no failure any more there
+        self._failures: list[tuple[int, int]] = []
         self._numbers: dict[fingerprint.Place | str, int] = {}
         self._seen: dict[int, tuple[fingerprint.Place, int, int]] = {}
         self._known: int | None = None  # fingerprints that there are, once it matters
@@ -126,8 +142,8 @@ class Tally:
         old: Row | None,
         new: Row,
         traceback: str | None,
-        before: Sequence[Told] = (),
-        after: Sequence[Told] = (),
+        before: Sequence[Retried] = (),
+        after: Sequence[Retried] = (),
     ) -> None:
         """Take note of a task's row before and after; `traceback` is that of its last end.
 
@@ -139,13 +155,15 @@ class Tally:
         if new.state == FAILURE_ID or (old is not None and old.state == FAILURE_ID):
             self._fail(old, new, traceback)
         if before or after:
-            self._retry(old, before, new, after)
+            self._retry(before, after)
 
     def put(self) -> None:
         """Write what was noted, inside the transaction."""
         db, named = self._db, queries()
         if self._shares:
             self._put_shares()
+        db.executemany(named["drop_failure"], self._dropped)
+        db.executemany(named["put_failure"], self._failures)
         if self._failing:
             changed = [(key, counts) for key, counts in self._failing.items() if any(counts)]
             db.executemany(named["add_failing"], [(*key, *counts) for key, counts in changed])
@@ -183,9 +201,10 @@ class Tally:
                 (name, QUARTER, quarter), (name, DAY, quarter // _QUARTERS),
                 (ALL, QUARTER, quarter), (ALL, DAY, quarter // _QUARTERS),
             ):  # fmt: skip
-                if key not in changed:
-                    changed[key] = Share()
-                changed[key].add(share)
+                if key in changed:
+                    changed[key].add(share)
+                else:
+                    changed[key] = share.copy()
         put, dropped = [], []
         for key, share in changed.items():
             found = self._db.execute(queries()["figure"], key).fetchone()
@@ -217,28 +236,26 @@ class Tally:
             if number is not None:
                 self._failed(number, new, 1)
         if old is not None and known is not None and (old.seq != new.seq or number is None):
-            db.execute(named["drop_failure"], (old.seq,))
+            self._dropped.append((old.seq,))
         if number is not None and (known != number or old is None or old.seq != new.seq):
-            db.execute(named["put_failure"], (new.seq, number))
+            self._failures.append((new.seq, number))
 
     def _failed(self, number: int, row: Row, sign: int) -> None:
         quarter = row.at // _QUARTER_MICROSECONDS
         self._failing.setdefault((quarter, number, row.name or NAMELESS), [0, 0])[0] += sign
 
-    def _retry(
-        self, old: Row | None, before: Sequence[Told], new: Row, after: Sequence[Told]
-    ) -> None:
-        if old is not None and old.name == new.name:
-            known = set(before)
-            before = [told for told in before if told not in after]
-            after = [told for told in after if told not in known]
-        for row, runs, sign in ((old, before, -1), (new, after, 1)):
-            if row is None:
-                continue
-            for told in runs:
+    def _retry(self, before: Sequence[Retried], after: Sequence[Retried]) -> None:
+        known, now = set(before), set(after)
+        gone = [one for one in before if one not in now]
+        new = [one for one in after if one not in known]
+        for runs, sign in ((gone, -1), (new, 1)):
+            for told, name in runs:
                 number = self._fingerprint(told.exception, told.traceback, told.at)
                 if number is not None:
-                    key = (told.at // _QUARTER_MICROSECONDS, number, row.name or NAMELESS)
+                    word = NAMELESS
+                    if name is not None:
+                        word = self._words.number(self._db, "name", name)
+                    key = (told.at // _QUARTER_MICROSECONDS, number, word)
                     self._failing.setdefault(key, [0, 0])[1] += sign
 
     def _fingerprint(self, exception: str | None, traceback: str | None, at: int) -> int | None:

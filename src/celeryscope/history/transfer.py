@@ -11,14 +11,16 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, BinaryIO, Final, NamedTuple, Protocol
+from typing import Any, BinaryIO, Final, NamedTuple, Protocol, cast, get_args
 
 import msgspec
 
 from celeryscope.errors import NotPossible, Unavailable
 from celeryscope.history import rows
 from celeryscope.history.database import Database
-from celeryscope.history.finding import Cursor, Page, Sort, read_life, read_traceback
+from celeryscope.history.finding import Cursor, Page, Sort, read_record
+from celeryscope.history.gaps import Kind as GapKind
+from celeryscope.history.gaps import Row as GapRow
 from celeryscope.history.record import (
     EXPIRED,
     FETCHED,
@@ -26,6 +28,7 @@ from celeryscope.history.record import (
     TERMINATED,
     TRUNCATED,
     About,
+    Named,
     Record,
     Told,
     Way,
@@ -38,6 +41,7 @@ from celeryscope.history.sql import queries
 from celeryscope.history.words import Words
 from celeryscope.model.event import Event
 from celeryscope.model.query import EVERYTHING, Query
+from celeryscope.model.text import storable
 
 #: Grows when a reader of the one before could not read a line rightly.
 VERSION: Final = 1
@@ -46,7 +50,9 @@ MOST_LINE_BYTES: Final = 16 * 2**20
 _MOST_TEXT_CHARS = 10_000  # of an id, a name, a worker …
 _LONGEST = 2**60  # microseconds
 _MOST_EVENTS = 1_000  # of a task
+_MOST_NAMES = 100  # of tasks that had one id
 _AT_ONCE = 500  # tasks
+_HOLD_SECONDS = 10.0  # one state of the database
 _ANY_LENGTH = 2**62
 _KINDS = frozenset(KINDS.values())
 _FORMAT = "celeryscope-history"
@@ -65,6 +71,21 @@ class EventLine(msgspec.Struct, kw_only=True, omit_defaults=True):
     traceback: str | None = None
     flags: int = 0
     signum: str | None = None
+
+
+class NameLine(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A task that had the id; others took its place (`Task.replace`), or it took theirs."""
+
+    name: str
+    first: int  # when an event told of it first, and last
+    last: int
+    args: str | None = None
+    kwargs: str | None = None
+    eta: str | None = None
+    expires: str | None = None
+    retries: int = -1
+    described_at: int = 0
+    truncated: bool = False
 
 
 class TaskLine(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", tag="task"):
@@ -94,6 +115,7 @@ class TaskLine(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind
     routed_at: int = 0
     root: str | None = None
     parent: str | None = None
+    names: list[NameLine] = []  # where there was more than one
     events: list[EventLine] = []
 
 
@@ -182,12 +204,12 @@ class Read(Protocol):
 def tasks(history: Read, query: Query = EVERYTHING, *, now: float = 0.0) -> Iterator[TaskLine]:
     """Give every task that matches at `now` (epoch seconds).
 
-    All of them: as the history was at one moment, in about the order they came. Those that match a
-    query: the oldest first. Raises Unavailable where the history cannot be read.
+    All of them: in about the order they came, as the history was at one moment if that takes no
+    more than some seconds. One that changes meanwhile comes again then, as it stands. Those that
+    match a query: the oldest first. Raises Unavailable where the history cannot be read.
     """
     if query == EVERYTHING:
-        with history.reading() as db:
-            yield from _all(db, history.words)
+        yield from _all(history)
         return
     after: Cursor | None = None
     while True:
@@ -228,24 +250,47 @@ def encode(line: Line) -> bytes:
         return json.dumps(msgspec.to_builtins(line)).encode() + b"\n"
 
 
-def _all(db: Database, words: Words) -> Iterator[TaskLine]:
-    named = queries()
-    (lowest,) = db.execute(named["lowest_seq"]).fetchone()
-    if lowest is None:
+def _all(history: Read) -> Iterator[TaskLine]:
+    """Give all tasks by their `seq`, and hold no state of the database for longer than is good.
+
+    What is written meanwhile cannot be taken out of SQLite's log, nor be vacuumed by PostgreSQL.
+    A task that changes gets a `seq` at the end, one that outlives its block one below all others:
+    both ends are looked at in the last transaction, so none is missed.
+    """
+    with history.reading() as db:
+        (first,) = db.execute(queries()["lowest_seq"]).fetchone()
+    if first is None:
         return
-    seq = lowest - 1
-    while found := db.execute(named["all_tasks"], (seq, _AT_ONCE)).fetchall():
-        for one in found:
-            yield _line(db, Row(*one), words)
-        seq = found[-1][0]
+    seq, is_end = first - 1, False
+    while not is_end:
+        with history.reading() as db:
+            until = time.monotonic() + _HOLD_SECONDS
+            for row in _rows(db, seq):
+                yield _line(db, row, history.words)
+                seq = row.seq
+                if time.monotonic() > until:
+                    break
+            else:
+                is_end = True
+                for row in _rows(db, None):
+                    if row.seq >= first:
+                        break
+                    yield _line(db, row, history.words)
+
+
+def _rows(db: Database, after: int | None) -> Iterator[Row]:
+    """Give the rows behind one, or from the first on."""
+    named = queries()
+    if after is None:
+        (lowest,) = db.execute(named["lowest_seq"]).fetchone()
+        after = (lowest or 0) - 1
+    while found := db.execute(named["all_tasks"], (after, _AT_ONCE)).fetchall():
+        yield from (Row(*one) for one in found)
+        after = found[-1][0]
 
 
 def _line(db: Database, row: Row, words: Words) -> TaskLine:
-    if row.flags & rows.LIFE:
-        record = read_life(db, row)
-    else:
-        record = rows.to_record(row, words.text, read_traceback(db, row))
-    line = line_of(id_text(row.uuid), record)
+    line = line_of(id_text(row.uuid), read_record(db, row, words.text))
     line.state, line.at = words.text(row.state) or "", row.at
     line.worker, line.runtime, line.wait = words.text(row.worker), row.runtime, row.wait
     return line
@@ -261,6 +306,15 @@ def line_of(uuid: str, record: Record) -> TaskLine:
         truncated=bool(about.flags & TRUNCATED), client=way.client, queue=way.queue,
         exchange=way.exchange, routing_key=way.routing_key, routed_at=way.at, root=record.root,
         parent=record.parent,
+        names=[
+            NameLine(
+                name=name, first=one.first, last=one.last, args=one.about.args,
+                kwargs=one.about.kwargs, eta=one.about.eta, expires=one.about.expires,
+                retries=one.about.retries, described_at=one.about.at,
+                truncated=bool(one.about.flags & TRUNCATED),
+            )
+            for name, one in record.names.items()
+        ],
         events=[
             EventLine(
                 at=one.at, kind=one.kind, worker=one.sender, retries=one.retries,
@@ -332,13 +386,20 @@ def take_in(
     """
     read = changed = wrong = known_gaps = 0
     batch: list[tuple[str, Record]] = []
-    found_gaps: list[GapLine] = []
+    found_gaps: list[GapRow] = []
     for number, item in enumerate(items, 1):
         if isinstance(item, Bad):
             wrong += 1
             bad(item)
         elif isinstance(item, GapLine):
-            found_gaps.append(item)
+            try:
+                found_gaps.append(to_gap(item))
+            except ValueError as error:
+                wrong += 1
+                bad(Bad(number, f"gap: {error}"))
+            if len(found_gaps) == _AT_ONCE:
+                known_gaps += _put_gaps(history, found_gaps)
+                found_gaps.clear()
         elif isinstance(item, TaskLine):
             try:
                 batch.append((item.id, to_record(item, history)))
@@ -353,21 +414,30 @@ def take_in(
                 if done is not None:
                     done(read)
     changed += history.merge(batch)
-    for start in range(0, len(found_gaps), _AT_ONCE):
-        with history.writing() as db:
-            for gap in found_gaps[start : start + _AT_ONCE]:
-                known_gaps += _put_gap(db, gap)
+    known_gaps += _put_gaps(history, found_gaps)
     if done is not None:
         done(read)
     return Report(read, changed, known_gaps, wrong)
 
 
-def _put_gap(db: Database, gap: GapLine) -> int:
-    if max(abs(gap.start), abs(gap.stop), abs(gap.events or 0)) > _LONGEST:
+def _put_gaps(history: Merged, found: Sequence[GapRow]) -> int:
+    """Note gaps; gives how many were not known."""
+    if not found:
         return 0
-    told = (_short(gap.console), _short(gap.what), _short(gap.worker))
-    values = (*told, gap.start, gap.stop, gap.events, _short(gap.reason))
-    return db.execute(queries()["add_gap"], values).rowcount
+    with history.writing() as db:
+        return sum(db.execute(queries()["add_gap"], gap).rowcount for gap in found)
+
+
+def to_gap(line: GapLine) -> GapRow:
+    """Make a gap's row. Raises ValueError for what is none."""
+    if line.what not in get_args(GapKind):
+        raise ValueError(f"there is none of the kind '{line.what[:80]}'")
+    if not 0 <= (line.events or 0) <= _LONGEST:
+        raise ValueError(f"{line.events} is no number of events")
+    return GapRow(
+        _short(line.console), cast(GapKind, line.what), _short(line.worker),
+        _time(line.start), _time(line.stop), line.events, _short(line.reason),
+    )  # fmt: skip
 
 
 def to_record(line: TaskLine, history: Cutting) -> Record:
@@ -385,15 +455,22 @@ def to_record(line: TaskLine, history: Cutting) -> Record:
         return None if text is None else history.cut(text, times * chars)
 
     record = Record()
-    args, kwargs = (cut(line.args), cut(line.kwargs)) if arguments else (None, None)
-    is_cut = line.truncated or any(len(text or "") > chars for text in (args, kwargs))
-    if line.name is not None:
-        record.say(
-            About(
-                _small(line.retries, -1), _time(line.described_at), _short(line.name), args, kwargs,
-                _brief(line.eta), _brief(line.expires), TRUNCATED if is_cut else 0,
-            )
+
+    def about(said: TaskLine | NameLine, name: str) -> About:
+        args, kwargs = (cut(said.args), cut(said.kwargs)) if arguments else (None, None)
+        is_cut = said.truncated or any(len(text or "") > chars for text in (args, kwargs))
+        return About(
+            _small(said.retries, -1), _time(said.described_at), _short(name), args, kwargs,
+            _brief(said.eta), _brief(said.expires), TRUNCATED if is_cut else 0,
         )  # fmt: skip
+
+    if line.name is not None:
+        record.say(about(line, line.name))
+    if len(line.names) > _MOST_NAMES:
+        raise ValueError(f"it has more than {_MOST_NAMES} names")
+    names = [Named(_time(one.first), _time(one.last), about(one, one.name)) for one in line.names]
+    if names:
+        record.add_names({one.about.name or "": one for one in names})
     words = (line.client, line.queue, line.exchange, line.routing_key)
     record.send(Way(_time(line.routed_at), *map(_brief, words)))
     record.family(line.id, _brief(line.root), _brief(line.parent))
@@ -432,9 +509,7 @@ def _small(value: int, least: int) -> int:
 def _short(text: str) -> str:
     if len(text) > _MOST_TEXT_CHARS:
         raise ValueError(f"a name of {len(text):,} characters")
-    if not text.isascii() or "\0" in text:  # no database takes either
-        text = text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
-    return text
+    return storable(text)
 
 
 def _brief(text: str | None) -> str | None:

@@ -13,6 +13,7 @@ import base64
 import binascii
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from hashlib import blake2s
@@ -20,10 +21,12 @@ from typing import Annotated, Any
 
 import msgspec
 import yaml
+from msgspec import structs
 
 from celeryscope.errors import MessageRejected
 from celeryscope.ingest.source import RawMessage
 from celeryscope.model.event import Event
+from celeryscope.model.text import sound
 
 # msgspec's errors are ValueErrors from 0.21 on.
 _UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
@@ -127,6 +130,9 @@ class _LooseEnvelope(msgspec.Struct, gc=False):
 
 
 _JSON = "application/json"
+#: What a worker tells of a process that was killed (billiard's wrapper of an exception).
+_WRAPPED = "ExceptionWithTraceback()"
+_RAISED = re.compile(r"((?:\w+\.)*[A-Z]\w*)(?:: (.*))?")
 _envelope = msgspec.json.Decoder(_Envelope).decode
 _loose_envelope = msgspec.json.Decoder(_LooseEnvelope).decode
 _body = msgspec.json.Decoder(list[_Strict] | _Strict).decode
@@ -196,10 +202,13 @@ class Decoder:
 
     def _checked(self, events: list[Event]) -> list[Event]:
         """Refuse task events without an id; the others all have what they need."""
-        for event in events:
+        missing = False
+        for number, event in enumerate(events):
             if event.uuid is None and event.type.startswith("task-"):
-                break
-        else:
+                missing = True
+            elif event.exception == _WRAPPED:
+                events[number] = _unwrapped(event)
+        if not missing:
             return events
         kept = [e for e in events if e.uuid is not None or not e.type.startswith("task-")]
         self._reject("missing_uuid", len(events) - len(kept))
@@ -328,11 +337,6 @@ _LOADERS: dict[str, Callable[[bytes], Any]] = {
 # ---------------------------------------------------------------------- one field
 
 
-def _clean(text: str) -> str:
-    """Replace what cannot be encoded (lone surrogates), so that it can be shown and sent on."""
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
 def _name(value: Any) -> str | None:
     """Give a name; one that is too long is cut and told apart by a digest."""
     if not isinstance(value, str) or not value:
@@ -340,7 +344,7 @@ def _name(value: Any) -> str | None:
     if len(value) > MAX_NAME_CHARS:
         digest = blake2s(value.encode("utf-8", "replace"), digest_size=4).hexdigest()
         value = f"{value[: MAX_NAME_CHARS - 10]}…{digest}"
-    return _clean(value)
+    return sound(value)
 
 
 def _short(value: Any) -> str | None:
@@ -350,7 +354,7 @@ def _short(value: Any) -> str | None:
 def _text(value: Any) -> str | None:
     """Give a text; another value is shown as JSON, since some senders put values there."""
     if isinstance(value, str):
-        return _clean(value[: MAX_TEXT_CHARS - 1] + "…" if len(value) > MAX_TEXT_CHARS else value)
+        return sound(value[: MAX_TEXT_CHARS - 1] + "…" if len(value) > MAX_TEXT_CHARS else value)
     if isinstance(value, list | dict | int | float):
         try:
             shown = json.dumps(value, default=lambda _: "…", ensure_ascii=False)
@@ -395,6 +399,17 @@ def _flag(value: Any) -> bool | None:
 def _signal(value: Any) -> int | str | None:
     number = _whole(value)
     return number if number is not None else _name(value)
+
+
+def _unwrapped(event: Event) -> Event:
+    """Give an event with the exception that its traceback ends with, where that is plain."""
+    last = (event.traceback or "").rstrip("\n").rpartition("\n")[2]
+    raised = _RAISED.fullmatch(last)
+    if raised is None:
+        return event
+    name, message = raised[1].rpartition(".")[2], raised[2]
+    words = f"{name}({'' if message is None else repr(message)})"
+    return structs.replace(event, exception=words[:MAX_TEXT_CHARS])
 
 
 def _loads(value: Any) -> tuple[float, ...] | None:

@@ -284,8 +284,8 @@ class Recorder:
                 if task is None:
                     continue
                 name = event.name or task.name
-                if task.renamed is not None and event.timestamp < task.renamed[0]:
-                    name = task.renamed[1]
+                if task.renamed and event.timestamp < task.renamed[-1][0]:
+                    name = task.renamed[-1][1]
                 queue = task.queue
                 if not name or not queue:
                     if (

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 from celeryscope.metrics.catalog import OTHER, Metric
+from celeryscope.model.text import sound
 
 Values = tuple[str, ...]
 
@@ -30,11 +31,11 @@ def shortened(value: str, length: int) -> str:
     A value that had to be changed ends in a hash of the original, so that two long values with
     the same beginning stay apart.
     """
-    sound = value.encode("utf-8", "replace").decode()  # a lone surrogate has no UTF-8
-    if sound == value and len(value) <= length:
+    told = sound(value)
+    if told == value and len(value) <= length:
         return value
     digest = hashlib.blake2b(value.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
-    return f"{sound[: length - 17]}~{digest}"
+    return f"{told[: length - 17]}~{digest}"
 
 
 class Counter:

@@ -20,6 +20,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from celeryscope.model.text import storable
+
 _MOST_HEAD, _MOST_TAIL = 16 * 1024, 48 * 1024
 _MOST_PART = 200  # characters of a type, a file, a function
 _MOST_PATH = 1000
@@ -131,19 +133,12 @@ def _raised(traceback: str, at: int) -> tuple[list[_Frame], str]:
         found = _FRAME.fullmatch(text)
         if found is not None:
             file, number, function = found.groups()
-            of = _file(_plain(file[-_MOST_PATH:]))
-            frames.append(_Frame(of, int(number), _plain((function or "")[:_MOST_PART])))
+            of = _file(storable(file[-_MOST_PATH:]))
+            frames.append(_Frame(of, int(number), storable((function or "")[:_MOST_PART])))
         elif not text.startswith(("    ", _REPEATED)):
             raised = _TYPE.match(text, 0, _MOST_PART)
             return frames, "" if raised is None else raised[1]
     return frames, ""
-
-
-def _plain(text: str) -> str:
-    """Give a text that any database takes."""
-    if text.isascii():
-        return text.replace("\0", "")
-    return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 @lru_cache(maxsize=2048)

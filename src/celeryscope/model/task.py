@@ -6,6 +6,8 @@ cost more than everything else in the fold); everyone else only reads.
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -79,8 +81,8 @@ class Task(msgspec.Struct, gc=False):
     # every event; the times above then tell of the run that counts.
     log: tuple[tuple[str, float, str, int], ...] = ()
     custom: tuple[tuple[str, float], ...] = ()  # (custom state, time)
-    # Task.replace runs another task under the id: since when, and the name before.
-    renamed: tuple[float, str] | None = None
+    # Task.replace runs another task under the id: the names before, each with when it was over.
+    renamed: tuple[tuple[float, str], ...] = ()
     fetched: bool = False  # its end is from the result backend, no event told it
     lost: Loss | None = None  # the last run that was taken for lost; it may have gone on since
 
@@ -111,3 +113,28 @@ def epoch(iso: str) -> float | None:
     if at.tzinfo is None:
         at = at.replace(tzinfo=UTC)
     return at.timestamp()
+
+
+def in_turn(
+    told: Iterable[tuple[str, float, str, int]], since: Sequence[float]
+) -> list[tuple[str, float, str, int]]:
+    """Number the runs of tasks that took each other's place under one id one after the other.
+
+    `told` are its events as (kind, time, sender, retries). From each of the times `since` on it was
+    another task, whose retries begin at 0 again. Times: epoch seconds.
+    """
+    events = list(told)
+    if not since:
+        return events
+    ends = sorted(since)
+    turns = [bisect_right(ends, at) for _, at, _, _ in events]
+    base = 0
+    numbered = dict.fromkeys(range(len(ends) + 1), 0)
+    for turn in numbered:
+        numbered[turn] = base
+        mine = [one[3] for one, when in zip(events, turns, strict=True) if when == turn]
+        base += 1 + max(mine) if mine else 0
+    return [
+        (kind, at, sender, retries + numbered[turn] if kind in ("sent", "received") else retries)
+        for (kind, at, sender, retries), turn in zip(events, turns, strict=True)
+    ]

@@ -1,4 +1,4 @@
-"""What is kept of a text that somebody else wrote: masked, then cut."""
+"""What is kept of a text that somebody else wrote: made sound, masked, then cut."""
 
 from __future__ import annotations
 
@@ -7,6 +7,16 @@ from collections.abc import Callable
 #: A secret that begins in what is kept is found if it is no longer than this. A mask is not given
 #: more than is needed for that: some patterns take the square of a text's length.
 BEYOND_CHARS = 4_096
+
+
+def sound(text: str) -> str:
+    """Replace halves of surrogate pairs, which no UTF-8 has: it can be shown and sent on."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def storable(text: str) -> str:
+    """Replace what no database takes: NUL and halves of surrogate pairs."""
+    return sound(text.replace("\0", "\N{REPLACEMENT CHARACTER}"))
 
 
 def kept(text: str, most_chars: int, mask: Callable[[str], str] | None = None) -> str:

@@ -50,7 +50,7 @@ class BeatSchedule:
         self._app.finalize()
         own = maybe_evaluate(self._app.conf.beat_schedule)
         if own:
-            entries = [from_app(self._app, str(name), entry) for name, entry in _first(own)]
+            entries = [_of_app(self._app, name, entry) for name, entry in _first(own)]
             return _read(entries, f"{_many(len(entries))} in the project's settings.", now)
         told = {host: conf for host, conf in self._conf_of_workers().items() if conf is not None}
         by_name: dict[str, Entry] = {}
@@ -68,6 +68,14 @@ class BeatSchedule:
             else "No worker has told its settings yet, and there is no app with a beat_schedule."
         )
         return Schedule(source=NAME, state="absent", said=said, read_at=now)
+
+
+def _of_app(app: Any, name: str, entry: Any) -> Entry:
+    try:
+        return from_app(app, name, entry)
+    except Exception as error:  # noqa: BLE001 - a project may write anything there
+        told = " ".join(f"{type(error).__name__}: {error}".split())[:_MOST_TEXT_CHARS]
+        return _unknown(name, f"Celery cannot use it: {told}")
 
 
 def from_app(app: Any, name: str, entry: Mapping[str, Any]) -> Entry:

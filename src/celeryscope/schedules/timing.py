@@ -154,7 +154,8 @@ def _moments(schedule: Any, last_run: datetime | None) -> tuple[float | None, fl
 
 def _period(schedule: Any, upcoming: datetime, now: datetime) -> float | None:
     """Give the seconds from the run before `upcoming` to it."""
-    following = next_after(schedule, upcoming)
+    # `upcoming` is rounded: a moment later, so that it is not found once more.
+    following = next_after(schedule, upcoming + timedelta(seconds=1))
     if following is None or following <= upcoming:
         return None
     back = following - upcoming

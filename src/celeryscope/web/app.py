@@ -444,11 +444,16 @@ def _live(hub: live.Hub) -> Callable[[Request], Awaitable[Any]]:
 
 
 def _openapi(version: str, prefix: str) -> Endpoint:
-    document = openapi.document(OPERATIONS, CHANGES, version=version, base=prefix + errors.CONSOLE)
-    body = msgspec.json.encode(document)
+    @functools.cache  # made when somebody asks: it takes longer than all else at the start
+    def body() -> bytes:
+        base = prefix + errors.CONSOLE
+        return msgspec.json.encode(
+            openapi.document(OPERATIONS, CHANGES, version=version, base=base)
+        )
 
     async def endpoint(request: Request) -> Response:
-        return respond(request, body, media_type="application/json")
+        told = await run_in_threadpool(body)
+        return respond(request, told, media_type="application/json")
 
     return endpoint
 

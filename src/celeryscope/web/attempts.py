@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from celeryscope.cluster import runs
 from celeryscope.history import record
 from celeryscope.history.record import FETCHED, Attempt, Record, Told, microseconds
-from celeryscope.model.task import LOST, Task
+from celeryscope.model.task import FAILURE, LOST, RETRY, Task, in_turn
 
 _KINDS = ("received", "started", "succeeded", "failed", "retried", "revoked", "rejected")
 _TIMES = ("received", "started", "ended")
@@ -20,7 +20,8 @@ _TIMES = ("received", "started", "ended")
 def of_task(task: Task) -> list[Attempt]:
     """Give the runs that a task in memory tells of, in the order they began."""
     told = Record()
-    for kind, at, sender, retries in task.log or _events(task):
+    log = in_turn(task.log, [at for at, _ in task.renamed]) or _events(task)
+    for kind, at, sender, retries in log:
         told.tell(Told(microseconds(at), kind, sender, retries))
     if task.lost is not None:
         lost = task.lost
@@ -53,8 +54,10 @@ def _with_texts(attempt: Attempt, task: Task) -> Attempt:
         attempt = attempt._replace(wait=_or_none(task.wait))
     if attempt.ended is None or attempt.ended != microseconds(task.state_at):
         return attempt
+    attempt = attempt._replace(runtime=_or_none(task.runtime))
+    if attempt.state not in (FAILURE, RETRY):
+        return attempt  # the task's exception is of a run before it
     return attempt._replace(
-        runtime=_or_none(task.runtime),
         exception=attempt.exception or task.exception,
         traceback=attempt.traceback or task.traceback,
     )

@@ -11,10 +11,10 @@ import shutil
 import sys
 import time
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Protocol, TextIO, get_args
+from typing import Any, Final, NamedTuple, Protocol, TextIO, cast, get_args
 
 import click
 import msgspec
@@ -23,6 +23,7 @@ from celeryscope import places
 from celeryscope.control.client import Client, Refused, plain
 from celeryscope.errors import CeleryscopeError, NotPossible
 from celeryscope.history.finding import SORTS, Sort
+from celeryscope.history.opening import FILE
 from celeryscope.history.reader import Reader
 from celeryscope.model import query as language
 from celeryscope.model.query import Query
@@ -32,8 +33,11 @@ from celeryscope.web.api.history import exported
 EXIT_FAILED: Final = 1
 EXIT_WRONG: Final = 2
 
-_FILE: Final = "history.db"
 _ROWS: Final = 500
+_NEWEST: Final = 100  # looked at first, when it is followed
+_MOST_NEW: Final = 2_000  # looked at: of more that come at once, who could read the others?
+_REST_SECONDS: Final = 1.0
+_LATE_SECONDS: Final = 30.0  # that an event is told of after it was made, and is followed still
 _ALL: Final = 2**62
 _PATIENCE_SECONDS: Final = 60.0
 _UNLIMITED: Final = 10_000  # columns, where nobody looks at a terminal
@@ -85,6 +89,9 @@ class Source(Protocol):
 )
 @click.option("--count", is_flag=True, help="Say only how many there are.")
 @click.option(
+    "--follow", "-f", is_flag=True, help="Then go on, the newest last, until Ctrl-C: who changes."
+)
+@click.option(
     "--data-dir",
     type=click.Path(path_type=Path, file_okay=False),
     envvar="CELERYSCOPE_DATA_DIR",
@@ -111,6 +118,7 @@ def tasks(
     limit: int,
     format_: str,
     count: bool,
+    follow: bool,
     data_dir: Path | None,
     history: str,
     url: str,
@@ -126,16 +134,24 @@ def tasks(
     Ends with 0, with 2 where the query is wrong, and with 1 where it cannot be answered.
     """
     text = " ".join(query)
+    if follow and (count or sort != "newest" or format_ == "json"):
+        raise click.UsageError("--follow goes neither with --count, nor --sort, nor --format json.")
     try:
         source = _source(url, token_file, data_dir=data_dir, history=history)
         if count:
             _tell_count(*source.count(text))
+        elif follow:
+            _tell_changes(changes(source, text, limit=limit or _ALL), format_)
         elif format_ == "table":
             whole = _tell_table(source.tasks(text, sort=sort, limit=limit or _ALL))
             if not whole:
                 click.echo("celeryscope: There may be more: time was up.", err=True)
         else:
-            _tell_file(source.file(text, sort=sort, limit=limit or _ALL, format=format_))  # type: ignore[arg-type]
+            format = cast(Format, format_)
+            _tell_file(source.file(text, sort=sort, limit=limit or _ALL, format=format))
+    except KeyboardInterrupt:
+        if not follow:
+            raise
     except BrokenPipeError:  # whoever read it has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except CeleryscopeError as error:
@@ -150,7 +166,7 @@ def _source(url: str, token_file: TextIO | None, *, data_dir: Path | None, histo
         return Console(Client(url, token=token.strip()))
     if history and history != "off":
         return Local(Reader(history))
-    path = places.data_dir(data_dir) / _FILE
+    path = places.data_dir(data_dir) / FILE
     try:
         return Local(Reader(path))
     except NotPossible as error:
@@ -241,6 +257,56 @@ class Console:
             raise Refused("This console is of another version.") from error
 
 
+def changes(
+    source: Source,
+    query: str,
+    *,
+    limit: int,
+    clock: Callable[[], float] = time.time,
+    rest: Callable[[float], object] = time.sleep,
+) -> Iterator[list[ExportedTask]]:
+    """Give the newest tasks that match, at most so many; then those that come or change, for ever.
+
+    The oldest is first. Where it cannot be asked for a while that is said, and tried again. Raises
+    CeleryscopeError the first time.
+    """
+    since, trouble = clock(), ""
+    known = _standing(_recent(source, query, since - _LATE_SECONDS))
+    newest = [one for part in source.tasks(query, sort="newest", limit=limit) for one in part.tasks]
+    known |= _standing(newest)
+    yield newest[::-1]
+    while True:
+        rest(_REST_SECONDS)
+        try:
+            recent = _recent(source, query, since - _LATE_SECONDS)
+        except CeleryscopeError as error:
+            if f"{error}" != trouble:
+                trouble = f"{error}"
+                click.echo(f"celeryscope: {plain(trouble)} It is tried again.", err=True)
+            continue
+        # What was missed while it could not be asked is told of, too.
+        since, trouble = clock(), ""
+        yield [one for one in recent[::-1] if known.get(one.uuid) != (one.state, one.state_at)]
+        known = _standing(recent)
+
+
+def _standing(tasks: Iterable[ExportedTask]) -> dict[str, tuple[str, float]]:
+    return {task.uuid: (task.state, task.state_at) for task in tasks}
+
+
+def _recent(source: Source, query: str, since: float) -> list[ExportedTask]:
+    """Give the tasks that match whose last event is not older, the newest first."""
+    for limit in (_NEWEST, _MOST_NEW):
+        recent: list[ExportedTask] = []
+        for found in source.tasks(query, sort="newest", limit=limit):
+            recent += [task for task in found.tasks if task.state_at >= since]
+            if not found.tasks or found.tasks[-1].state_at < since:
+                return recent
+        if len(recent) < limit:
+            break
+    return recent
+
+
 # ---------------------------------------------------------------------- what people read
 
 
@@ -272,6 +338,21 @@ def _tell_table(found: Iterable[Found]) -> bool:
     return whole
 
 
+def _tell_changes(changed: Iterable[Sequence[ExportedTask]], format_: str) -> None:
+    table: Table | None = None
+    file = None if format_ == "table" else file_of(cast(Format, format_))
+    if file is not None:
+        _tell_file([file.head()])
+    for tasks in changed:
+        if file is not None:
+            _tell_file([file.tasks(tasks)])
+        elif tasks:
+            if table is None:
+                table = Table(tasks, width=_width())
+                click.echo(table.head())
+            click.echo("\n".join(map(table.line, tasks)))
+
+
 def _width() -> int:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else _UNLIMITED
 
@@ -284,7 +365,8 @@ class Table:
         self._width = width
         cells = [_HEAD, *map(_cells, tasks)]
         self._widths = [
-            max(map(columns_of, column)) for column in list(zip(*cells, strict=True))[:-1]
+            max(least, *map(columns_of, column))
+            for least, column in zip(_LEAST, zip(*cells, strict=True), strict=False)
         ]
 
     def head(self) -> str:
@@ -306,6 +388,7 @@ class Table:
 
 
 _HEAD: Final = ("STATE", "NAME", "WORKER", "WHEN", "RAN", "ID", "EXCEPTION")
+_LEAST: Final = (8, 0, 0, 0, 6, 0)  # columns of those before the last: what comes later fits, too
 
 
 def _cells(task: ExportedTask) -> tuple[str, ...]:
@@ -370,12 +453,11 @@ def _columns_of_char(char: str) -> int:
 def _tell_error(error: CeleryscopeError, query: str) -> int:
     """Say what went wrong in a sentence, and where in the query; returns the exit status."""
     position = getattr(error, "position", None)
-    hint = getattr(error, "hint", "")
     lines = [f"celeryscope: {plain(str(error))}"]
     if position is not None:
         lines += pointed(query, position)
-    if hint:
-        lines.append(plain(hint))
+    if error.hint:
+        lines.append(plain(error.hint))
     click.echo("\n".join(lines), err=True)
     wrong = position is not None or getattr(error, "status", 0) == 400
     return EXIT_WRONG if wrong else EXIT_FAILED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Final, NamedTuple
 
 from msgspec import structs
@@ -12,6 +13,7 @@ from celeryscope.model.query import And, At, Match
 from celeryscope.model.task import Task
 from celeryscope.web import attempts
 from celeryscope.web.services import Services
+from celeryscope.web.sources import History
 
 MOST_CHILDREN: Final = 1_000
 _FAMILY_SECONDS: Final = 0.5
@@ -71,11 +73,6 @@ def _with_traceback(task: Task, runs: list[Attempt]) -> Task:
 
 def family(services: Services, task: Task) -> Family:
     """Give the tasks around one; as far as memory goes where the history cannot be read."""
-    with services.state.lock:
-        in_memory = list(services.state.tasks.values())
-    children = {
-        one.uuid: one for one in in_memory if one.parent_id == task.uuid and one.uuid != task.uuid
-    }
     root = services.state.tasks.get(task.root_id or "") if task.root_id != task.uuid else None
     parent = services.state.tasks.get(task.parent_id or "")
     if services.history is not None:
@@ -84,20 +81,29 @@ def family(services: Services, task: Task) -> Family:
                 root = services.history.task(task.root_id or "")
             if parent is None and task.parent_id is not None:
                 parent = services.history.task(task.parent_id)
-            for child in _stored_children(services, task):
-                children.setdefault(child.uuid, child)
         except Unavailable:
             pass  # the page says that the history is in trouble
-    return Family(root, parent, list(children.values()))
+    return Family(root, parent, children(services, task))
 
 
-def _stored_children(services: Services, task: Task) -> list[Task]:
-    if services.history is None:
-        return []
+def children(services: Services, task: Task) -> list[Task]:
+    """Give the tasks that one sent; as far as memory goes where the history cannot be read."""
+    with services.state.lock:
+        in_memory = list(services.state.tasks.values())
+    found = {
+        one.uuid: one for one in in_memory if one.parent_id == task.uuid and one.uuid != task.uuid
+    }
+    if services.history is not None:
+        with contextlib.suppress(Unavailable):  # the page says that the history is in trouble
+            for child in _stored_children(services.history, task, services.clock()):
+                found.setdefault(child.uuid, child)
+    return list(found.values())
+
+
+def _stored_children(history: History, task: Task, now: float) -> list[Task]:
     began = min(task.first_seen, task.state_at) - _MOST_SKEW_SECONDS
     query = And((Match("parent", ((task.uuid,),)), At("since", max(0.0, began))))
-    now = services.clock()
-    page = services.history.search(
+    page = history.search(
         query, now=now, sort="oldest", limit=MOST_CHILDREN, most_seconds=_FAMILY_SECONDS
     )
     return [child for child in page.tasks if child.uuid != task.uuid]

@@ -208,7 +208,7 @@ class StateShare:
                 self._verdicts.clear()
             # A task that ran under another's id may carry what that one left.
             verdict = self._verdicts[key] = self.scope.has_task(*key)
-        return verdict and (task.renamed is None or self.scope.has_name(task.renamed[1]))
+        return verdict and all(self.scope.has_name(name) for _, name in task.renamed)
 
     def shown(self, task: Task) -> Task | None:
         """Give a task as they see it, without the ids of others; None: it is not theirs."""
@@ -561,6 +561,12 @@ class ResultsShare:
         if task_id not in self._state.tasks and not self._is_old(task_id):
             return Result(task_id=task_id, state="PENDING", ready=False)
         return self._results.read(task_id, timeout_seconds=timeout_seconds)
+
+    def groups(
+        self, task_ids: Sequence[str], *, timeout_seconds: float | None = None
+    ) -> Mapping[str, str | None]:
+        theirs = [one for one in task_ids if one in self._state.tasks or self._is_old(one)]
+        return self._results.groups(theirs, timeout_seconds=timeout_seconds)
 
     def _is_old(self, task_id: str) -> bool:
         return self._history is not None and self._history.task(task_id) is not None

@@ -206,6 +206,9 @@ class Results(Protocol):
     @property
     def configured(self) -> bool: ...
     def read(self, task_id: str, *, timeout_seconds: float | None = None) -> Result: ...
+    def groups(
+        self, task_ids: Sequence[str], *, timeout_seconds: float | None = None
+    ) -> Mapping[str, str | None]: ...
 
 
 class Schedules(Protocol):

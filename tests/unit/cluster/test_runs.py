@@ -35,6 +35,12 @@ RETRIED_THERE = [
         ([*RETRIED_THERE, ("started", 3.0, B, 0), ("succeeded", 4.0, B, 0)], "SUCCESS", B),
         ([*RETRIED_HERE, ("revoked", 3.0, A, 0)], "REVOKED", A),
         ([*RETRIED_THERE, ("revoked", 3.0, B, 0)], "REVOKED", B),
+        # the next run is over, or goes on, before "retried" is told of the one before
+        ([*RETRIED_THERE, ("revoked", 2.65, B, 0)], "REVOKED", B),
+        ([*RETRIED_HERE, ("revoked", 2.65, A, 0)], "REVOKED", A),
+        ([*RETRIED_HERE, ("started", 2.65, A, 0)], "STARTED", A),
+        ([*RETRIED_HERE, ("started", 2.65, A, 0), ("succeeded", 2.9, A, 0)], "SUCCESS", A),
+        ([*RETRIED_HERE, ("started", 2.65, A, 0), ("succeeded", 2.66, A, 0)], "SUCCESS", A),
         # a worker died, the message came again
         ([*ONE_RUN, ("received", 9.0, A, 0)], "RECEIVED", A),
         ([*ONE_RUN, ("received", 9.0, B, 0)], "RECEIVED", B),

@@ -102,10 +102,11 @@ def test_it_finds_a_failure_by_what_it_told(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text", ["queue:*", "name:x", "worker:x", "args:x", "kwargs:a=b", "runtime:>=0", "wait:<1h",
-             "root:x", "shop", "since:1h"],
+             "root:x", "parent:*", "shop", "since:1h"],
 )  # fmt: skip
 def test_what_is_not_known_does_not_match_and_its_negation_does(text: str) -> None:
     assert not matches(text, NEW)
+    assert not matches(text, Task(uuid="c", first_seen=NOW, parent_id="c")), "of a retry"
     assert matches("-" + text, NEW)
 
 

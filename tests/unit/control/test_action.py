@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from celeryscope.control.action import Action, Ledger, Report
+from celeryscope.control.action import GAVE_WAY, Action, Ledger, Report
 from celeryscope.control.commands import COMMANDS
 
 SENT = 1000.0
@@ -54,6 +54,26 @@ def test_before_it_is_sent_nobody_is_asked() -> None:
     report = action("a", "b", sent=False).snapshot()
     assert (report.state, report.sent, report.sent_at) == ("sending", "no", None)
     assert outcomes(report) == {"a": "unasked", "b": "unasked"}
+
+
+def test_it_gives_way_where_only_its_effect_is_looked_for() -> None:
+    made = action("a", "b")
+    assert not made.give_way()
+    says(made, "a")
+    says(made, "b", error="no")
+    assert made.snapshot().state == "confirming"
+    assert made.give_way()
+    report = made.snapshot()
+    assert (report.state, report.effects) == ("finished", {"cannot tell": 1, "unchecked": 1})
+    assert report.workers[0].effect_said == GAVE_WAY
+    assert not made.give_way()
+
+
+def test_one_that_refuses_may_have_done_a_part() -> None:
+    made = action("a", "b", command="pool_shrink")
+    says(made, "a", error='ValueError("Can\'t shrink pool. All processes busy!")')
+    says(made, "b", error="AttributeError()")
+    assert made.snapshot().effects == {"pending": 1, "unchecked": 1}
 
 
 def test_each_worker_has_its_own_answer_by_name() -> None:

@@ -16,7 +16,9 @@ values: st.SearchStrategy[Any] = st.recursive(
     | st.booleans()
     | st.integers(-(2**70), 2**70)
     | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(max_size=8),
+    | st.text(max_size=8)
+    | st.text("a'\\\", )]}:\n", max_size=6)
+    | st.binary(max_size=2),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
     max_leaves=6,
 )
@@ -38,7 +40,13 @@ def test_plain_arguments_are_read() -> None:
     assert read_args("(1, 'a', [None, {'b': 2.5}])") == [1, "a", [None, {"b": 2.5}]]
     assert read_args("()") == []
     assert read_args("[1]") == [1]
-    assert read_kwargs("{'a': (1, 2), 'b': b'x'}") == {"a": (1, 2), "b": b"x"}
+    assert read_kwargs("{'a': (1, 2), 'b': 'x'}") == {"a": (1, 2), "b": "x"}
+
+
+@pytest.mark.parametrize("text", ["it's", '\'tis "so"', "two\nlines\r", "''", "a'b'c"])
+def test_quotes_and_ends_of_lines_within_a_text_are_read(text: str) -> None:
+    assert read_args(saferepr((text, 1))) == [text, 1]
+    assert read_kwargs(saferepr({text: [text]})) == {text: [text]}
 
 
 @pytest.mark.parametrize(
@@ -50,7 +58,10 @@ def test_plain_arguments_are_read() -> None:
         ("[[...], 1]", "cut"),
         ("('aaa…", "cut"),
         ("('***',)", "masked"),
-        (saferepr(("it's",)), "not sure"),
+        (saferepr(("'a', b'c",)), "not sure"),
+        (saferepr(("both\\", ", ")), "not sure"),
+        (saferepr((b"x",)), "bytes"),
+        (saferepr(([{b"\xff": 1}],)), "bytes"),
         (saferepr(("C:\\new",)), "not sure"),
         ("(<object at 0x7f>,)", "more than plain values"),
         ("(Decimal('1'),)", "more than plain values"),

@@ -10,7 +10,7 @@ from typing import Any, get_args
 import pytest
 from celery.utils.time import rate
 from celery.worker.control import Panel
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from celeryscope.control.commands import COMMANDS, Command, EffectName, find, parse, wire
@@ -219,7 +219,16 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("revoke", {"ids": [str(n) for n in range(1001)]}, "ids", "1,001 entries"),
     ("revoke", {"ids": [1]}, "ids", "not 1"),
     ("terminate", {"ids": ["1"], "signal": "SIGSTOP"}, "signal", "one of SIGTERM"),
-    ("terminate", {"ids": ["1"], "signal": 9}, "signal", "one of SIGTERM"),
+    ("terminate", {"ids": ["1"], "signal": 19}, "signal", "one of SIGTERM"),
+    ("terminate", {"ids": ["1"], "signal": True}, "signal", "one of SIGTERM"),
+    ("send_task", {"task_name": "t", "serializer": "pickle"}, "serializer", "one of json"),
+    ("apply", {"task_name": "t", "ignore_result": True}, "ignore_result", "no argument"),
+    (
+        "send_task",
+        {"task_name": "t", "soft_time_limit": 3, "time_limit": 2},
+        "soft_time_limit",
+        "at most 'time_limit'",
+    ),
     ("terminate", {"ids": ["1"], "signal": "k" * 10_000}, "signal", "…"),
     ("revoke_by_stamped_headers", {"headers": {}}, "headers", "1 to 50 header names"),
     ("revoke_by_stamped_headers", {"headers": ["a=1"]}, "headers", "header names"),
@@ -328,6 +337,7 @@ garbage: st.SearchStrategy[Any] = st.recursive(
 
 
 @every_command
+@settings(max_examples=25)  # for each of the commands, which share most of it
 @given(data=st.data())
 def test_garbage_is_refused_or_becomes_plain_json_and_never_breaks(
     command: Command, data: st.DataObject

@@ -10,13 +10,19 @@ from celery import Celery
 
 from celeryscope.control.action import Action, Ledger
 from celeryscope.control.commands import Command
-from celeryscope.control.desk import Desk
+from celeryscope.control.desk import Desk, as_declared
 from celeryscope.control.jobs import Job, Jobs
 from celeryscope.control.remote import Remote
 from celeryscope.control.results import Results
 from celeryscope.errors import BadArgument, NotFound, NotPossible
 
 WORKERS = ["a@h", "b@h", "c@h"]
+#: As `active_queues` tells a queue.
+TOLD = {
+    "name": "q", "routing_key": "mail.#", "durable": True, "auto_delete": False,
+    "exclusive": False, "queue_arguments": {"x-max-priority": 9}, "no_ack": False,
+    "exchange": {"name": "mail", "type": "topic", "durable": True, "auto_delete": False},
+}  # fmt: skip
 
 
 class StillRemote(Remote):
@@ -25,12 +31,14 @@ class StillRemote(Remote):
     def __init__(self, app: Any) -> None:
         super().__init__(app=app, workers=lambda: dict.fromkeys(WORKERS, True))
         self.sent: list[tuple[str, Any, Any]] = []
+        self.besides: list[Any] = []
 
     def send(
         self, command: str | Command, arguments: Mapping[str, Any] | None = None, **options: Any
     ) -> Action:
         action = super().send(command, arguments, **options)
         self.sent.append((action.command.name, action.arguments, options["workers"]))
+        self.besides.append(options.get("besides"))
         return action
 
 
@@ -44,6 +52,7 @@ def desk() -> Iterator[Desk]:
             remote=StillRemote(app),
             jobs=jobs,
             consumers=lambda queue: WORKERS[:2] if queue == "q" else [],
+            declared=lambda queue, workers: TOLD if workers[:1] == ["a@h"] else {},
         )
 
 
@@ -109,6 +118,25 @@ def test_what_cannot_be_done_is_refused_before_anything_is(
 def test_no_more_than_a_hundred_thousand_ids_are_taken_whoever_chose_them(desk: Desk) -> None:
     many = {"ids": [str(number) for number in range(100_001)]}
     assert "1 to 100,000 texts" in str(refused(desk, "retry", many, max_ids=10**9))
+
+
+def test_a_queue_is_resumed_as_it_was_declared(desk: Desk) -> None:
+    desk.send("pause_queue", {"queue": "q"})
+    desk.send("resume_queue", {"queue": "q"}, workers=["c@h"])
+    paused, resumed = desk._remote.besides  # type: ignore[attr-defined]
+    assert paused == {}
+    assert resumed == {
+        "exchange": "mail", "exchange_type": "topic", "routing_key": "mail.#", "durable": True,
+        "auto_delete": False, "exclusive": False, "exchange_durable": True,
+        "exchange_auto_delete": False, "queue_arguments": {"x-max-priority": 9},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "told", [{}, {"exchange": "mail"}, {**TOLD, "exchange": {"name": "e", "type": "odd"}}]
+)
+def test_what_is_told_of_a_queue_in_another_shape_is_left_out(told: dict[str, Any]) -> None:
+    assert as_declared("q", told) == {}
 
 
 def test_those_that_were_paused_are_resumed(desk: Desk) -> None:

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from celeryscope.control.commands import COMMANDS, parse
@@ -44,6 +44,21 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any], str, str]] = [
     (GROW, {"n": 2}, {"before": "?", "after": stats(1)}, "cannot tell", "before"),
     (SHRINK, {"n": 1}, {"before": stats(1, 2), "after": stats(1)}, "done", "1 proc.*2 before"),
     (SHRINK, {"n": 1}, {"before": stats(1, 2), "after": stats(1, 2)}, "pending", "2 processes"),
+    # It refused: what it did of it before, one sees.
+    (
+        SHRINK,
+        {"n": 5},
+        {"refused": True, "before": stats(1, 2), "after": stats()},
+        "not seen",
+        "0 processes, 2 before. It did a part",
+    ),
+    (
+        SHRINK,
+        {"n": 5},
+        {"refused": True, "before": stats(1, 2), "after": stats(1, 2)},
+        "pending",
+        r"2 processes, 2 before\.$",
+    ),
     ("pool_restart", {}, {"before": stats(1, 2), "after": stats(3, 4)}, "done", "None of the earlier.*has 2"),
     ("pool_restart", {}, {"before": stats(1, 2), "after": stats(2, 3)}, "pending", "1 of its 2"),
     ("pool_restart", {}, {"before": stats(1), "after": stats()}, "pending", "0 of its 1"),
@@ -156,6 +171,7 @@ answers: st.SearchStrategy[Any] = st.recursive(
 @pytest.mark.parametrize(
     "command", [name for name, c in COMMANDS.items() if c.effect in STRATEGIES]
 )
+@settings(max_examples=40)
 @given(reply=answers, before=answers, after=answers)
 def test_a_judge_never_breaks_on_what_a_worker_answers(
     command: str, reply: Any, before: Any, after: Any

@@ -329,6 +329,15 @@ def test_an_answer_of_another_shape_is_not_taken(command: str, answer: Any) -> N
     assert inspector.refused == {"answer": 1}
 
 
+def test_what_somebody_else_was_answered_is_taken_in() -> None:
+    inspector = Inspector(app=None)
+    inspector.note("w@h", "active_queues", [{"name": "q"}], 20)
+    inspector.note("w@h", "active_queues", {"error": "no"}, 20)
+    inspector.note("w@h", "active", [], 20)  # its age is told by the round that asked
+    assert inspector.latest["w@h"].active_queues == [{"name": "q"}]
+    assert inspector.latest["w@h"].active is None
+
+
 def test_memory_is_bounded_by_workers_and_by_bytes() -> None:
     inspector = Inspector(app=None, max_workers=5, max_total_bytes=1000)
     for number in range(100):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from celery import Celery
+from kombu import Exchange, Queue
 
 from celeryscope.control.commands import COMMANDS, parse
 from celeryscope.control.effects import Sight
@@ -19,6 +20,7 @@ from celeryscope.control.results import Results
 from celeryscope.errors import NotPossible, Unavailable
 from celeryscope.model.schedule import Entry
 from celeryscope.model.task import Loss, Task
+from tests.recording import eventually
 
 OLD = Task("old", 0.0, state="SUCCESS", name="t", args="(1, 'a')", kwargs="{'b': None}", queue="q")
 Make = Callable[..., Jobs]
@@ -89,6 +91,62 @@ def test_a_task_runs_again_with_its_name_arguments_and_queue(app: Any, make: Mak
     assert body[:2] == [[1, "a"], {"b": None}]
 
 
+@pytest.mark.parametrize(
+    ("task", "consumed", "queue", "where"),
+    [
+        ({"exchange": "", "routing_key": "q"}, (), "q", "to 'q'"),
+        # Celery tells the default queue where the sender named an exchange.
+        ({"exchange": "mail", "routing_key": "mail.new"}, (), "post", "to the exchange 'mail'"),
+        ({"queue": None}, ("only",), "only", "to 'only', from which its worker consumes"),
+        ({"queue": None}, ("a", "celery"), "celery", "as the app routes it"),
+        ({"queue": None}, (), "celery", "as the app routes it"),
+        ({"queue": None, "exchange": "celery_delayed_27", "routing_key": "0.0.q"}, ("q",), "q", ""),
+    ],
+)
+def test_a_task_runs_again_where_it_ran(
+    app: Any, make: Make, task: dict[str, Any], consumed: Sequence[str], queue: str, where: str
+) -> None:
+    with app.connection_for_write() as connection:
+        Queue("post", Exchange("mail", type="topic"), "mail.#")(connection.channel()).declare()
+    old = changed(worker="w@h", **task)
+    queues_of = {"w@h": consumed}.__getitem__
+    job = send(make(tasks=lambda _ident: old, queues_of=queues_of), "retry", {"ids": ["old"]})
+    assert job.wait(5)
+    (item,) = job.snapshot().items
+    assert (item.outcome, where in item.said) == ("ok", True), item
+    assert len(waiting(app, queue)) == 1
+
+
+def test_a_task_is_not_sent_where_its_worker_does_not_look(make: Make) -> None:
+    old = changed(queue=None, worker="w@h")
+    jobs = make(tasks=lambda _ident: old, queues_of=lambda _worker: ["a", "b"])
+    job = send(jobs, "retry", {"ids": ["old"]})
+    assert job.wait(5)
+    (item,) = job.snapshot().items
+    assert item.said.startswith("No event told its queue: its worker consumes from 2, and not")
+
+
+def test_a_task_of_the_project_runs_again_as_its_class_says(app: Any, make: Make) -> None:
+    app.conf.task_routes = {"t": {"queue": "elsewhere", "priority": 7}}
+
+    @app.task(name="t", time_limit=60, shared=False)
+    def own() -> None:
+        """Nobody runs it here."""
+
+    assert send(make(), "retry", {"ids": ["old"]}).wait(5)
+    with app.connection_for_read() as connection:
+        message = connection.default_channel.basic_get("q", no_ack=True)
+    assert message.properties["priority"] == 7
+    assert message.headers["timelimit"] == [60, None]
+
+
+def test_a_message_that_no_queue_would_get_is_refused(make: Make) -> None:
+    way = {"exchange": "nowhere", "routing_key": "k"}
+    job = send(make(), "send_task", {"task_name": "t", **way})
+    assert job.wait(5)
+    assert "the message would be lost" in job.snapshot().items[0].said
+
+
 def test_a_task_that_was_lost_can_run_again(app: Any, make: Make) -> None:
     lost = changed(state="LOST", lost=Loss(2.0, "w@h", 1.0, "Its worker is gone."))
     job = send(make(tasks=lambda _ident: lost), "retry", {"ids": ["old"]})
@@ -100,11 +158,14 @@ def test_a_task_that_was_lost_can_run_again(app: Any, make: Make) -> None:
 def test_the_result_backend_knows_arguments_best(app: Any, make: Make, tmp_path: Path) -> None:
     app.conf.update(result_backend=f"file://{tmp_path}")
     meta = {"status": "SUCCESS", "result": 1, "name": "t", "args": ["it's"], "kwargs": {"c": 3}}
+    meta["queue"] = "two"
     app.backend.set(app.backend.get_key_for_task("old"), json.dumps(meta).encode())
-    job = send(make(), "retry", {"ids": ["old"]})
+    old = changed(queue=None, worker="w@h")
+    jobs = make(tasks=lambda _ident: old, queues_of=lambda _worker: ["one", "two"])
+    job = send(jobs, "retry", {"ids": ["old"]})
     assert job.wait(5)
     assert "the result backend" in job.snapshot().items[0].said
-    ((_, body),) = waiting(app, "q")
+    ((_, body),) = waiting(app, "two")
     assert body[:2] == [["it's"], {"c": 3}]
 
 
@@ -115,7 +176,7 @@ def test_the_result_backend_knows_arguments_best(app: Any, make: Make, tmp_path:
         (changed(state="LOST"), "It is not finished: LOST."),  # a state of the project's own
         (changed(name=None), "do not tell its name"),
         (changed(queue="qqq…0a1b"), "too long to be known whole"),
-        (changed(renamed=(1.0, "s")), "Another task ran"),
+        (changed(renamed=((1.0, "s"),)), "Another task ran"),
         (changed(args="(1, '...')"), "was cut"),
         (changed(args="('***',)"), "masked"),
         (changed(kwargs=None), "no event tells them"),
@@ -248,6 +309,17 @@ def test_jobs_are_bounded_and_end_when_we_do(make: Make) -> None:
     assert [job.snapshot().state for job in first] == ["failed", "failed"]
     with pytest.raises(Unavailable, match="stops"):
         send(jobs, "send_task", {"task_name": "t"})
+
+
+def test_one_that_only_looks_for_its_effect_makes_room_for_more(make: Make) -> None:
+    changes: list[Job] = []
+    jobs = make(max_running=1, confirm_seconds=60.0, on_change=changes.append)
+    first = send(jobs, "send_task", {"task_name": "t"})
+    eventually(lambda: first.snapshot().state == "confirming")
+    second = send(jobs, "send_task", {"task_name": "t"})
+    assert (first.snapshot().state, first.snapshot().effects) == ("finished", {"cannot tell": 1})
+    assert first in changes
+    assert not second.over
 
 
 def test_the_oldest_that_is_over_makes_room(make: Make) -> None:

@@ -13,6 +13,7 @@ from kombu import Queue
 from kombu.transport import memory
 
 from celeryscope.control import mailbox
+from celeryscope.errors import TransportUnsupported
 
 
 @pytest.fixture
@@ -63,6 +64,14 @@ def test_who_does_not_want_it_sent_again_keeps_the_library_from_it(app: Celery) 
     mailbox.close(None)
 
 
+def test_where_no_command_reaches_a_worker_one_is_told(
+    app: Celery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory.Channel, "supports_fanout", False)
+    with pytest.raises(TransportUnsupported, match="carries no commands for workers"):
+        mailbox.connect(app)
+
+
 def test_the_address_has_no_password() -> None:
     with Celery("asked", broker="redis://:secret@there/0", set_as_current=False) as app:
         assert mailbox.where(app) == "redis://:**@there/0"
@@ -76,6 +85,8 @@ def test_the_address_has_no_password() -> None:
         (json.dumps({"x" * 513: 1}).encode(), "application/json", [], ["hostname"]),
         (b'{"w@h": "%s"}' % (b"x" * 1000), "application/json", [], ["too_large"]),
         (b"{", "application/json", [], ["syntax"]),
+        # One of Celery's own defaults is no number of JSON.
+        (b'{"w@h": [Infinity, NaN, 1]}', "application/json", [("w@h", ["Infinity", "NaN", 1])], []),
         (b"[1]", "application/json", [], ["shape"]),
         (b"\x80\x04.", "application/x-python-serialize", [], ["content_type"]),
         (None, "application/json", [], ["too_large"]),

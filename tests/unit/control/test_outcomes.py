@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from celery import Celery
+from celery.app.task import Context
 
 from celeryscope.control import outcomes
 from celeryscope.control.outcomes import to_outcome
@@ -101,12 +102,15 @@ def test_a_time_that_is_not_over_in_utc_is_one_of_the_apps_zone() -> None:
 
 def test_long_texts_are_cut() -> None:
     meta = {"status": "FAILURE", "result": "x" * 100_000, "traceback": "y" * 100_000,
-            "name": "n" * 1_000, "worker": 7, "retries": -1}  # fmt: skip
+            "worker": "w" * 1_000}  # fmt: skip
     found = to_outcome("1", meta, zone=UTC, now=NOW)
     assert found is not None
     assert len(found.exception or "") < 17_000
     assert len(found.traceback or "") < 66_000
-    assert (len(found.name or ""), found.worker, found.retries) == (512, None, None)
+    assert len(found.worker or "") == 512
+    told = to_outcome("1", {**meta, "worker": 7}, zone=UTC, now=NOW)
+    assert told is not None
+    assert told.worker is None
 
 
 # ---------------------------------------------------------------------- keys and values
@@ -114,7 +118,7 @@ def test_long_texts_are_cut() -> None:
 
 def test_many_are_read_at_once_and_pickles_left_out(tmp_path: Path) -> None:
     app = app_on(f"file://{tmp_path}")
-    app.backend.store_result("good", {"a": 1}, "SUCCESS")
+    app.backend.store_result("good", {"a": 1}, "SUCCESS", request=Context(group="all"))
     app.backend.store_result("bad", ValueError("no", 7), "FAILURE", traceback="Traceback …")
     app.backend.store_result("runs", {"pid": 1}, "STARTED")
     sprung = tmp_path / "sprung"
@@ -128,6 +132,9 @@ def test_many_are_read_at_once_and_pickles_left_out(tmp_path: Path) -> None:
         "ValueError('no', 7)",
         "Traceback …",
     )
+    ids = ["good", "bad", "runs", "trap", "b\0", "unknown"]
+    assert Results(app).groups(ids) == {"good": "all", "bad": None}
+    assert Results(app, tells_groups=False).groups(ids) == {}
     assert not sprung.exists()
 
 
@@ -228,7 +235,7 @@ def test_the_table_of_django_celery_results_is_read(tmp_path: Path) -> None:
     db.close()
     found = Results(app_on(f"db+sqlite:///{file}")).outcomes(["good", "trap", "unknown"])
     good = found["good"]
-    assert (good.name, good.worker, good.result, good.at) == ("a.b", "celery@a", "{'a': 1}", AT)
+    assert (good.worker, good.result, good.at) == ("celery@a", "{'a': 1}", AT)
     assert found["trap"].result is None
     assert set(found) == {"good", "trap"}
 

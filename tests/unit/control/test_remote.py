@@ -120,6 +120,27 @@ def test_a_reply_that_cannot_be_read_is_counted_with_its_action(app: Celery) -> 
         report = over(remote.send("ping"))
     assert report.not_taken == {"too_large": 1, "hostname": 1, "content_type": 1}
     assert report.outcomes == {"silent": 1}
+    assert report.error == (
+        "3 replies were not taken (it is not JSON, it names no worker, it is too large): "
+        "who sent them seem silent."
+    )
+
+
+def test_what_an_effect_is_seen_by_is_handed_on_before_it_is_told(app: Celery) -> None:
+    queues = [{"name": "mail"}]
+    answers = {"add_consumer": {"ok": "add consumer mail"}, "active_queues": queues}
+    told: list[Any] = []
+
+    def take(*sight: Any) -> None:
+        told.append((sight[:3], remote.actions()[0].snapshot().effects))
+
+    with (
+        node(app, lambda body, to: reply(body, to, {NAME: answers[body["method"]]})),
+        steering(app, on_sight=take) as remote,
+    ):
+        report = over(remote.send("add_consumer", {"queue": "mail"}))
+    assert report.effects == {"done": 1}
+    assert told[0] == ((NAME, "active_queues", queues), {"pending": 1})
 
 
 def test_a_command_that_broke_on_its_way_is_not_sent_again(

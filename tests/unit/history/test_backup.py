@@ -6,12 +6,14 @@ import fcntl
 import gzip
 import hashlib
 import io
+import shutil
 import sqlite3
 import stat
 import subprocess
 import sys
 import tarfile
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +25,18 @@ from celeryscope.audit.trail import Trail
 from celeryscope.audit.verify import verify
 from celeryscope.errors import NotPossible
 from celeryscope.history import backup
-from celeryscope.history.backup import back_up, restore
+from celeryscope.history.backup import back_up, restore, settle
+from celeryscope.history.reader import Reader
 from celeryscope.places import occupied
 from tests.unit.history import lives
 from tests.unit.history.test_store import dump
 
 
-@pytest.fixture
-def data_dir(tmp_path: Path) -> Path:
-    """A data directory as a console leaves it."""
-    directory = tmp_path / "data"
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory as a console leaves it, and a backup of it."""
+    path = tmp_path_factory.mktemp("backup")
+    directory = path / "data"
     directory.mkdir(mode=0o700)
     history = lives.opened(directory / "history.db")
     history.write(lives.changes(lives.stream(1, 300)))
@@ -43,15 +47,19 @@ def data_dir(tmp_path: Path) -> Path:
     (directory / "users.json").write_text('{"users": []}')
     (directory / "sessions.json").write_text("{}")
     (directory / "secret").write_text("x")
-    return directory
+    back_up(directory, path / "backup.tgz", version="1.2.3")
+    return path
 
 
 @pytest.fixture
-def file(data_dir: Path, tmp_path: Path) -> Path:
-    path = tmp_path / "out" / "backup.tgz"
-    path.parent.mkdir()
-    back_up(data_dir, path, version="1.2.3")
-    return path
+def data_dir(one: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(one / "data", tmp_path / "data"))
+
+
+@pytest.fixture
+def file(one: Path, tmp_path: Path) -> Path:
+    (tmp_path / "out").mkdir()
+    return Path(shutil.copy(one / "backup.tgz", tmp_path / "out"))
 
 
 def members(path: Path) -> list[tuple[tarfile.TarInfo, bytes]]:
@@ -113,10 +121,18 @@ def test_a_damaged_history_is_not_backed_up_as_if_it_were_good(data_dir: Path, f
 
 
 def test_one_backup_at_a_time_goes_into_a_file(data_dir: Path, file: Path) -> None:
-    with (file.parent / f".{file.name}.part").open("w") as other:
+    with (file.parent / f".{file.name}.celeryscope-part").open("w") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         with pytest.raises(NotPossible, match="Another backup"):
             back_up(data_dir, file, version="1")
+
+
+def test_what_killed_backups_left_is_taken_away_by_the_next(data_dir: Path, file: Path) -> None:
+    for end in ("", ".db", ".db-wal", ".db-shm"):
+        (file.parent / f".yesterday.tgz.celeryscope-part{end}").write_text("half of it")
+    (file.parent / ".others.part").write_text("")
+    back_up(data_dir, file, version="1")
+    assert sorted(path.name for path in file.parent.iterdir()) == [".others.part", file.name]
 
 
 def test_what_is_there_is_kept_unless_forced_and_then_put_aside(data_dir: Path, file: Path) -> None:
@@ -255,20 +271,96 @@ def test_one_that_was_cut_off_or_changed_is_refused(file: Path, tmp_path: Path) 
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["in-use.lock"]
 
 
+def contents(directory: Path) -> dict[str, object]:
+    return {
+        str(path.relative_to(directory)): path.is_dir() or path.read_bytes()
+        for path in directory.rglob("*")
+        if path.name != "in-use.lock"
+    }
+
+
 def test_what_was_moved_is_moved_back_when_it_fails(
     data_dir: Path, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = {path.name: path.is_dir() or path.read_bytes() for path in data_dir.iterdir()}
+    before = contents(data_dir)
     move = backup._move
 
-    def fails(source: Path, target: Path, done: list[tuple[Path, Path]]) -> None:
+    def fails(source: Path, target: Path) -> None:
         if source.name == "users.json" and ".restoring" in source.parts:
             raise OSError(5, "Input/output error")
-        move(source, target, done)
+        move(source, target)
 
     monkeypatch.setattr(backup, "_move", fails)
     with pytest.raises(NotPossible, match="Input/output error"):
         restore(file, data_dir, force=True)
-    after = {path.name: path.is_dir() or path.read_bytes() for path in data_dir.iterdir()}
-    after.pop("in-use.lock")
-    assert after == before
+    assert contents(data_dir) == before
+
+
+class Killed(BaseException):
+    """The process is gone: nothing of it runs any more."""
+
+
+def killed_restore(nth: int, file: Path, data_dir: Path) -> bool:
+    """Restore, and die before the nth thing that is done on the disk; False: it came to its end."""
+    left = iter(range(nth))
+
+    def counted(do: Callable[..., None]) -> Callable[..., None]:
+        def step(*paths: Path) -> None:
+            if next(left, None) is None:
+                patch.setattr(backup, "_undo", lambda _: None)
+                raise Killed
+            do(*paths)
+
+        return step
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("_move", "_sync"):
+            patch.setattr(backup, name, counted(getattr(backup, name)))
+        try:
+            restore(file, data_dir, force=True)
+        except Killed:
+            return True
+    return False
+
+
+def test_a_restore_that_was_killed_is_undone_and_can_be_made_again(
+    data_dir: Path, file: Path, tmp_path: Path
+) -> None:
+    (data_dir / "users.json").write_text("newer")
+    (data_dir / "history.db-wal").write_bytes(b"")
+    before = contents(data_dir)
+    for nth in count():
+        was_killed = killed_restore(nth, file, data_dir)
+        is_changed = backup.is_unsettled(data_dir)
+        if not was_killed or (nth and not is_changed):
+            break
+        if is_changed:
+            with pytest.raises(NotPossible, match="stopped in the middle"):
+                Reader(data_dir / "history.db")
+        if nth % 2:
+            assert settle(data_dir) == is_changed
+            assert contents(data_dir) == before
+    assert nth > 12
+    assert not settle(data_dir)
+    (aside,) = data_dir.glob("before-restore-*")
+    assert contents(aside).items() <= before.items()
+    assert (data_dir / "users.json").read_text() == '{"users": []}'
+    # Where there was nothing before, it need not be forced the second time either.
+    new = tmp_path / "new"
+    assert killed_restore(6, file, new)
+    assert (new / "history.db").exists()
+    restore(file, new)
+    assert contents(new).keys() == contents(data_dir).keys() - {
+        *(f"{aside.name}{end}" for end in ("", *(f"/{name}" for name in contents(aside)))),
+        "secret",
+    }
+
+
+def test_what_somebody_made_after_a_killed_restore_is_kept(data_dir: Path, file: Path) -> None:
+    assert killed_restore(8, file, data_dir)  # users.json is not back yet
+    assert not (data_dir / "users.json").exists()
+    (data_dir / "users.json").write_text("since")
+    settle(data_dir)
+    assert (data_dir / "users.json").read_text() == '{"users": []}'
+    (aside,) = data_dir.glob("before-restore-*")
+    assert [path.read_text() for path in aside.iterdir()] == ["since"]

@@ -17,6 +17,7 @@ from celeryscope.audit.trail import Trail
 from celeryscope.history.store import History
 from celeryscope.model.event import Event
 from tests.unit.history import lives
+from tests.unit.history.test_backup import killed_restore
 from tests.unit.history.test_store import dump
 
 
@@ -145,9 +146,11 @@ def test_what_is_exported_is_imported(data: Path, tmp_path: Path, name: str) -> 
 
 def test_a_part_can_be_exported(data: Path, tmp_path: Path) -> None:
     file = tmp_path / "failed.jsonl"
+    (left := tmp_path / ".killed.jsonl.7.celeryscope-part").write_text("half of it")
     run(data, "history", "export", str(file), "--query", "state:failure", "--since", "2h")
     lines = [json.loads(line) for line in file.read_text().splitlines()]
     assert {line.get("state") for line in lines[1:]} == {"FAILURE"}
+    assert not left.exists()
     run(data, "history", "export", str(file), "--until", "2h")
     assert len(file.read_text().splitlines()) == 1
 
@@ -156,12 +159,15 @@ def test_lines_that_are_none_are_named_and_the_rest_comes_in(data: Path, tmp_pat
     file = tmp_path / "out.jsonl"
     run(data, "history", "export", str(file))
     lines = file.read_bytes().splitlines(keepends=True)
-    file.write_bytes(b"".join([*lines[:50], b"\x1b[31mred\n", *lines[50:], b'{"kind":"task"']))
+    far = b'{"kind":"task","id":"far","events":[{"at":1152921504606000000,"kind":"sent"}]}\n'
+    file.write_bytes(b"".join([*lines[:50], b"\x1b[31mred\n", *lines[50:], far, b'{"kind":"task"']))
     result = run(tmp_path / "new", "history", "import", str(file), status=1)
-    assert "200 tasks read, 200 new or changed; 2 could not be read." in result.stdout
+    assert "201 tasks read, 201 new or changed; 2 could not be read." in result.stdout
     assert f"{file}:51: " in result.stderr
-    assert f"{file}:203: " in result.stderr
+    assert f"{file}:204: " in result.stderr
     assert "\x1b" not in result.output
+    # (In the year 38,504, of which no calendar of ours knows.)
+    assert "newest    1152921504606\n" in run(tmp_path / "new", "history", "info").stdout
 
 
 def test_what_cannot_be_imported_is_told(data: Path, tmp_path: Path) -> None:
@@ -190,6 +196,12 @@ def test_backup_and_restore(data: Path, tmp_path: Path) -> None:
     assert dump(new / "history.db") == dump(data / "history.db")
     assert "There is something" in run(new, "restore", str(file), status=1).stderr
     assert "What was there before is in" in run(new, "restore", str(file), "--force").output
+    killed = tmp_path / "killed"
+    assert killed_restore(4, file, killed)
+    assert (killed / "history.db").exists()
+    assert "There is no history in" in run(killed, "history", "info", status=1).stderr
+    run(killed, "restore", str(file))
+    assert dump(killed / "history.db") == dump(data / "history.db")
 
 
 def test_of_postgresql_the_right_command_is_told_without_the_password(

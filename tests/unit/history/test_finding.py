@@ -30,18 +30,9 @@ Everything = tuple[History, list[Task]]
 
 @pytest.fixture(scope="module")
 def everything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Everything]:
-    """A history whose blocks are small, and all its tasks."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(blocks, "TASKS", 8)
-        patch.setattr(blocks, "SLACK", 100)
-        history = lives.opened(tmp_path_factory.mktemp("history") / "history.db")
-        events = lives.stream(2, TASKS)
-        for start in range(0, len(events), 1000):
-            history.write(lives.changes(events[start : start + 1000]))
-            history.flush()
-        ids = dict.fromkeys(event.uuid or "" for event in events)
-        yield history, [task for uuid in ids if (task := history.task(uuid)) is not None]
-        history.close()
+    path = tmp_path_factory.mktemp("history") / "history.db"
+    with searching.in_small_blocks(path, 2, TASKS) as filled:
+        yield filled
 
 
 def by_time(task: Task) -> tuple[Any, ...]:

@@ -6,6 +6,7 @@ import collections
 import contextlib
 import ctypes
 import ctypes.util
+import dbm.dumb
 import functools
 import os
 import pickle
@@ -145,7 +146,12 @@ def as_gdbm(path: Path, value: bytes) -> None:
     gdbm.gdbm_close(db)
 
 
-@pytest.mark.parametrize("make", [as_sqlite, as_gdbm])
+def as_dumb(path: Path, value: bytes) -> None:
+    with contextlib.closing(dbm.dumb.open(str(path), "n")) as shelf:
+        shelf[b"events"] = value
+
+
+@pytest.mark.parametrize("make", [as_sqlite, as_gdbm, as_dumb])
 def test_each_kind_of_file_is_read_by_whatever_python(
     make: Callable[[Path, bytes], None], value: bytes, tmp_path: Path
 ) -> None:
@@ -158,6 +164,19 @@ def test_each_kind_of_file_is_read_by_whatever_python(
             path.write_bytes(path.read_bytes()[:size])
             with pytest.raises(NotPossible):
                 list(flower.read(path))
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["'events', (0, 1", "'events', 5", "'events', (0, 9" + "9" * 30 + ")", "'events', ('a', 'b')",
+     "['events'], (0, 1)", "(\0", "(" * 5_000, "-" * 100_000, "'events', (-5, -1)"],
+    ids=range(9),
+)  # fmt: skip
+def test_a_directory_that_is_damaged_is_told(said: str, tmp_path: Path) -> None:
+    (tmp_path / "flower.dat").write_bytes(b"aaaa")
+    (tmp_path / "flower.dir").write_text(said + "\n")
+    with pytest.raises(NotPossible, match="cannot be read"):
+        list(flower.read(tmp_path / "flower"))
 
 
 def test_a_berkeley_db_is_told_where_it_cannot_be_read(tmp_path: Path) -> None:

@@ -12,10 +12,13 @@ from hypothesis import strategies as st
 
 from celeryscope.cluster import runs
 from celeryscope.cluster.state import ClusterState
-from celeryscope.history import record
+from celeryscope.history import insight, record, transfer
+from celeryscope.history.lineage import runs_of
 from celeryscope.history.record import Record, Standing
+from celeryscope.model.actor import Scope
 from celeryscope.model.event import Event, Found
 from celeryscope.model.query import parse
+from celeryscope.web.attempts import of_task
 from tests.unit.history import lives
 
 T = lives.START
@@ -45,6 +48,15 @@ def stands(events: list[Event]) -> tuple[Standing, Record]:
     return record.stand(one, runs.judge), one
 
 
+#: Task.replace, as a real worker tells of it: no event says that the first task is over, and the
+#: retries of the second begin at 0 again.
+REPLACED = [
+    *RUN, event("received", 2, retries=1, name="a.b", args="(1,)"),
+    event("retried", 2.1, exception="ValueError('hush')"), event("started", 3),
+    event("sent", 4, "gen1@a", name="c.d", args="(2,)"),
+    event("received", 4.1, name="c.d", args="(2,)"), event("started", 5),
+]  # fmt: skip
+
 CASES: list[tuple[list[Event], str, float]] = [
     ([*RUN, lost(400)], "LOST", 400),
     ([*RUN, lost(400), lost(500)], "LOST", 400),
@@ -70,6 +82,10 @@ CASES: list[tuple[list[Event], str, float]] = [
         60,
     ),
     ([*RUN, event("retried", 3), fetched("succeeded", 60, "celery@b")], "SUCCESS", 60),
+    (REPLACED, "STARTED", 5),
+    ([*REPLACED, event("succeeded", 7)], "SUCCESS", 7),
+    ([*REPLACED, event("received", 6, retries=1, name="c.d", args="(2,)"), event("retried", 6.1)],
+     "RETRY", 6.1),
 ]  # fmt: skip
 
 
@@ -128,6 +144,44 @@ def test_any_order_and_any_repetition_give_the_same(seed: int, data: st.DataObje
     first, _ = stands(events)
     shuffled = data.draw(st.permutations([*events, *events[:3]]))
     assert stands(shuffled)[0] == first
+
+
+def test_what_took_the_place_of_another_task_has_runs_of_its_own(tmp_path: Path) -> None:
+    history = lives.opened(tmp_path / "h.db")
+    for some in REPLACED, [event("succeeded", 7)], REPLACED[::-1]:
+        history.write(lives.changes(some))
+        history.flush()
+    cluster = ClusterState()
+    for told in [*REPLACED, event("succeeded", 7)]:
+        cluster.apply([told], told.timestamp)
+    task, live = history.task(UUID), cluster.tasks[UUID]
+    assert task is not None
+    for one in (task, live):
+        assert (one.name, one.args, one.state, one.retries) == ("c.d", "(2,)", "SUCCESS", 1)
+        assert one.renamed == ((T + 4, "a.b"),)
+    for runs_ in (history.attempts(UUID), of_task(live)):
+        assert [(run.retries, run.state) for run in runs_] == [
+            (0, "RETRY"), (1, "STARTED"), (2, "SUCCESS"),
+        ]  # fmt: skip
+    assert [(run.state, run.ended) for run in runs_of(task)] == [
+        ("RETRY", T + 2.1), ("STARTED", T + 5), ("SUCCESS", T + 7),
+    ]  # fmt: skip
+    # Its exception is of the first: nobody sees it who may not see that one.
+    told_of = history.search(parse("hush"), now=T + 9, scope=Scope(tasks=("*.*",)))
+    assert [found.uuid for found in told_of.tasks] == [UUID]
+    for scope in (Scope(tasks=("c.*",)), Scope(tasks=("a.*",))):
+        assert history.task(UUID, scope=scope) is None
+        assert history.attempts(UUID, scope=scope) == []
+        assert history.search(parse(""), now=T + 9, scope=scope).tasks == []
+        assert history.relatives([UUID], scope=scope).tasks == []
+        failing = insight.exceptions(history, since=T - 60, until=T + 60, now=T + 99, scope=scope)
+        assert len(failing.exceptions) == (scope.tasks == ("a.*",))
+    exported = [line for line in transfer.tasks(history, now=T + 9) if line.id == UUID]
+    other = lives.opened(tmp_path / "other.db")
+    transfer.take_in(other, exported, bad=lambda bad: pytest.fail(bad.why))
+    assert list(transfer.tasks(other)) == exported
+    history.close()
+    other.close()
 
 
 def test_it_is_kept_and_found(tmp_path: Path) -> None:

@@ -275,3 +275,19 @@ def row(console: str, kind: gaps.Kind, start: int, stop: int | None, worker: str
 def test_a_gap_is_what_nobody_saw(rows: list[Row], runs: list[Run], expected: Any) -> None:
     found = unseen(rows, runs, now=1_000 * _S)
     assert [(gap.start, gap.end) for gap in found] == expected
+
+
+def test_a_console_that_started_often_takes_no_long_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each row was compared with every other one, for every run: a minute for 1,000 starts."""
+    often = 500
+    rows = [row(f"r{n}", "stopped", 100 * n, 100 * n + 10) for n in range(often)]
+    runs = [run(f"r{n}", 100 * n + 10, 100 * n + 100) for n in range(often)]
+    compared = []
+
+    def blinds(one: Row, other: Row) -> bool:
+        compared.append((one, other))
+        return True
+
+    monkeypatch.setattr(gaps, "_blinds", blinds)
+    assert len(unseen(rows, runs, now=10**9 * _S)) == often
+    assert len(compared) <= 2 * often

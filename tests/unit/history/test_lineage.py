@@ -109,6 +109,34 @@ def test_what_a_client_sent_at_the_same_moment_is_told_and_not_joined() -> None:
     assert family.groups == []
 
 
+def test_a_group_whose_id_is_known_is_one_whoever_sent_it() -> None:
+    first, *others = tasks_of("group")
+    known = dict.fromkeys([first.uuid, *(one.uuid for one in others)], "g")
+    family = build([first], root=first.uuid, beside=others, groups_of=known)
+    (group,) = family.groups
+    assert (group.kind, group.sure, len(group.members)) == ("group", True, 1 + len(others))
+    assert (family.together, family.inferred) == ([], set())
+    # One that goes on belongs to those around it; another group does not.
+    del known[others[0].uuid]
+    assert len(build([first], root=first.uuid, beside=others, groups_of=known).members) == len(
+        family.members
+    )
+    known |= {others[-1].uuid: "h"}
+    apart = build([first], root=first.uuid, beside=others, groups_of=known)
+    assert others[-1] in apart.together
+
+
+def test_a_group_is_left_as_it_seems_where_a_chain_in_it_has_none() -> None:
+    tasks = tasks_of("grpchord")
+    family = family_of(tasks)
+    head = [one for one in tasks if one.uuid in family.groups[0].members]
+    known = {head[0].uuid: "g", head[1].uuid: None}
+    mine = [task for task in tasks if task.root_id == tasks[0].uuid]
+    beside = [task for task in tasks if task.root_id != tasks[0].uuid]
+    again = build(mine, root=tasks[0].uuid, beside=beside, groups_of=known)
+    assert again.groups == family.groups
+
+
 def test_each_attempt_is_a_run() -> None:
     head = family_of(tasks_of("flaky")).members[0]
     assert [run.state for run in head.runs] == ["RETRY", "RETRY", "SUCCESS"]
@@ -250,7 +278,8 @@ def test_whatever_the_ids_say_each_task_is_there_once_and_order_does_not_matter(
     dice = random.Random(seed)
     told = unique(anything(dice) for _ in range(dice.randrange(9)))
     strange = unique(anything(dice) for _ in range(dice.randrange(4)))
-    family = build(told, root="r", beside=strange)
+    known = {one.uuid: dice.choice(("g", "h", None)) for one in told if dice.random() < 0.5}
+    family = build(told, root="r", beside=strange, groups_of=known)
     shown = [one.uuid for one in family.members]
     assert len(shown) == len(set(shown))
     assert {one.uuid for one in told} <= set(shown)
@@ -261,6 +290,6 @@ def test_whatever_the_ids_say_each_task_is_there_once_and_order_does_not_matter(
     for one in family.members:
         assert one.group is None or one.uuid in family.groups[one.group].members
     dice.shuffle(told)
-    again = build(told, root="r", beside=strange)
+    again = build(told, root="r", beside=strange, groups_of=known)
     assert [one.uuid for one in again.members] == shown
     assert again.critical == family.critical

@@ -156,16 +156,20 @@ def test_two_writers_of_one_file_give_the_same_rows(tmp_path: Path) -> None:
 
 def test_how_a_task_stands_is_what_the_fold_says(tmp_path: Path) -> None:
     events = lives.stream(5, 400)
+    # A client's words may come after all that the worker told.
+    late = [event for event in events if event.type == "task-sent" and not event.retries][::3]
     state = ClusterState()
     history = lives.opened(tmp_path / "h.db")
-    history.write(state.apply(events, T))
-    history.flush()
+    for some in ([event for event in events if event not in late], late):
+        history.write(state.apply(some, T))
+        history.flush()
     for uuid, live in state.tasks.items():
         task = history.task(uuid)
         assert task is not None
         for field in ("state", "state_at", "name", "worker", "queue", "args", "retries",
                       "exception", "started", "runtime", "root_id"):  # fmt: skip
             assert getattr(task, field) == getattr(live, field), (uuid, field)
+        assert not live.sent or not live.started or (task.wait is None) == (live.wait is None)
     history.close()
 
 
@@ -237,6 +241,42 @@ def test_nothing_is_lost_by_closing(tmp_path: Path) -> None:
     again.close()
 
 
+def test_a_task_that_has_just_begun_waits_for_its_end_but_once(tmp_path: Path) -> None:
+    history = lives.opened(tmp_path / "h.db", commit_seconds=30.0)
+    history.flush()  # the writer rests now: we are it
+    history.write(lives.changes([event("received", 0, name="a"), event("started", 1)]))
+    history._commit(history._taken(), hold=True)
+    assert (history.waiting, history.written, history.task(UUID)) == (2, 0, None)
+    history.write(lives.changes([event("succeeded", 2)]))
+    history._commit(history._taken(), hold=True)
+    assert (history.waiting, history.written) == (0, 3)
+    task = history.task(UUID)
+    assert task is not None
+    assert (task.state, task.started) == ("SUCCESS", T + 1)
+    # Of one that goes on is written what is known of it.
+    history.write(lives.changes([Event("task-started", "celery@a", T, uuid="long")]))
+    history._commit(history._taken(), hold=True)
+    assert (history.waiting, history.task("long")) == (1, None)
+    history._commit(history._taken(), hold=True)
+    assert history.waiting == history._waiting_bytes == 0
+    task = history.task("long")
+    assert task is not None
+    assert task.state == "STARTED"
+    # Whoever waits for it gets it at once, and so does the end.
+    history.write(lives.changes([Event("task-started", "celery@a", T, uuid="asked")]))
+    history.flush()
+    assert history.task("asked") is not None
+    history.close()
+
+
+def test_after_a_slow_batch_it_rests_as_long_as_the_promise_allows(tmp_path: Path) -> None:
+    history = lives.opened(tmp_path / "h.db")
+    assert [history._pause(took) for took in (0.0, 0.1, 0.28, 0.35, 0.45, 3.0)] == pytest.approx(
+        [0.3, 0.2, 0.05, 0.3, 0.1, 0.05]
+    )
+    history.close()
+
+
 def test_the_file_is_for_its_owner_only(tmp_path: Path) -> None:
     lives.opened(tmp_path / "h.db").close()
     assert stat.S_IMODE((tmp_path / "h.db").stat().st_mode) == 0o600
@@ -291,7 +331,7 @@ def test_a_word_of_a_commit_that_failed_is_not_known_afterwards(
 ) -> None:
     history = lives.opened(tmp_path / "h.db", commit_seconds=0.01)
     with monkeypatch.context() as patch:
-        patch.setattr("celeryscope.history.rows.to_row", _disk_full)
+        patch.setattr("celeryscope.history.plain.to_row", _disk_full)
         history.write(lives.changes([event("received", 0, name="first")]))
         with pytest.raises(Unavailable, match="disk is full"):
             history.flush(timeout_seconds=0.5)

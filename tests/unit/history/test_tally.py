@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from celeryscope.history import blocks, histogram, tally
-from celeryscope.history.finding import read_life, read_traceback
-from celeryscope.history.rows import LIFE, Row, to_record
+from celeryscope.history.finding import read_record, read_traceback
+from celeryscope.history.rows import Row
 from celeryscope.history.store import History
 from celeryscope.model.durations import BUCKETS
 from celeryscope.model.event import Event
@@ -118,11 +118,7 @@ def true_failing(history: History, db: Any) -> dict[tuple[int, str, int], tuple[
             ).fetchone() == (text,)  # fmt: skip
             key = row.at // 900_000_000, text, row.name or 0
             counts.setdefault(key, [0, 0])[0] += 1
-        if row.flags & LIFE:
-            record = read_life(db, row)
-        else:
-            record = to_record(row, history.words.text, read_traceback(db, row))
-        for told in record.told.values():
+        for told in read_record(db, row, history.words.text).told.values():
             if told.kind == "retried":
                 text = fingerprint(told.exception, told.traceback) or ""
                 key = told.at // 900_000_000, text, row.name or 0

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from celeryscope.errors import NotPossible
-from celeryscope.history import parquet, transfer
+from celeryscope.history import blocks, parquet, transfer
+from celeryscope.history.retention import Retention
 from celeryscope.history.store import History
 from celeryscope.history.transfer import Bad, Line, Report
 from celeryscope.model.event import Event
@@ -21,6 +22,7 @@ from tests.unit.history import lives
 from tests.unit.history.test_store import dump
 
 T = lives.START
+DAY = 86_400.0
 
 
 @pytest.fixture
@@ -53,6 +55,41 @@ def test_what_goes_out_comes_in_again_and_twice_changes_nothing(
     assert (report.changed, bad) == (report.tasks, [])
     assert (again.tasks, again.changed) == (report.tasks, 0)
     assert dump(tmp_path / "other.db") == dump(tmp_path / "full.db")
+
+
+def test_a_long_export_lets_go_of_the_database_and_misses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it goes on tasks change, and move to both ends of the table."""
+    monkeypatch.setattr(transfer, "_HOLD_SECONDS", 0.0)
+    monkeypatch.setattr(transfer, "_AT_ONCE", 20)
+    for name, value in (("TASKS", 8), ("FEWEST", 4), ("SLACK", 16)):
+        monkeypatch.setattr(blocks, name, value)
+    history = lives.opened(tmp_path / "full.db")
+    events = lives.stream(1, 150)
+    history.write(lives.changes(events))
+    history.flush()
+    ids = list(dict.fromkeys(event.uuid or "" for event in events))
+    now = T + 2 * DAY
+    limits = {"max_age_seconds": DAY, "max_age_of": {"FAILURE": 0.0}}
+    found: dict[str, str] = {}
+    for number, line in enumerate(transfer.tasks(history)):
+        found[line.id] = line.state
+        if number == 40:  # of some that were given, and some that were not
+            changed = [*ids[:5], *ids[100:105]]
+            history.write(
+                lives.changes([Event("task-failed", "w", now, uuid=uuid) for uuid in changed])
+            )
+            history.flush()
+        if number == 60:
+            Retention(history, clock=lambda: now, rest=0.0, **limits).prune()  # type: ignore[arg-type]
+    with history.reading() as db:
+        assert db.execute("SELECT min(seq) FROM task").fetchone()[0] < 0
+    for uuid in ids:
+        task = history.task(uuid)
+        assert task is None or found[uuid] == task.state
+    assert all(history.task(uuid) is not None for uuid in changed)
+    history.close()
 
 
 def test_parquet_loses_nothing_either(full: History, tmp_path: Path) -> None:
@@ -198,6 +235,24 @@ def test_gaps_go_along(full: History, tmp_path: Path) -> None:
     assert taken_in(other, data)[0].gaps == 0
     assert [gap.reason for gap in transfer.gaps(other)] == ["Redis was gone."]
     other.close()
+
+
+def test_a_gap_that_is_none_is_told_and_the_others_come_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "_AT_ONCE", 2)
+    gap = {"kind": "gap", "console": "c", "what": "lost", "worker": "w", "start": 1, "stop": 2,
+           "events": 3, "reason": "r"}  # fmt: skip
+    wrong: list[dict[str, object]] = [{"reason": "r" * 20_000}, {"start": 2**61}, {"stop": 2**80}, {"events": 2**70},
+             {"events": -1}, {"what": "unheard of"}]  # fmt: skip
+    sound = [gap | {"start": start} for start in range(5)]
+    data = b"\n".join(json.dumps(one).encode() for one in (*sound, *(gap | one for one in wrong)))
+    history = lives.opened(tmp_path / "h.db")
+    report, bad = taken_in(history, data)
+    found = list(transfer.gaps(history))
+    history.close()
+    assert (report.gaps, report.bad, len(bad)) == (5, 6, 6)
+    assert [one.start for one in found] == [0, 1, 2, 3, 4]
 
 
 def test_parquet_of_others_is_refused(tmp_path: Path) -> None:

@@ -148,6 +148,25 @@ def test_an_optional_field_that_is_wrong_is_left_out_and_counted(field: str, val
     assert reading.refused == {f"field:{field}": 1}
 
 
+@pytest.mark.parametrize(
+    ("traceback", "exception"),
+    [
+        ("Traceback …\n  …\nbilliard.exceptions.WorkerLostError: signal 9 (SIGKILL) Job: 1.\n",
+         "WorkerLostError('signal 9 (SIGKILL) Job: 1.')"),
+        ("Traceback …\nTerminated\n", "Terminated()"),
+        ("Traceback …\nE: of two\nlines: or more\n", "ExceptionWithTraceback()"),
+        ("Traceback …\n  and no more", "ExceptionWithTraceback()"),
+        ("", "ExceptionWithTraceback()"),
+    ],
+)  # fmt: skip
+def test_what_killed_a_process_is_told_by_its_traceback(traceback: str, exception: str) -> None:
+    event = STARTED | {
+        "type": "task-failed", "exception": "ExceptionWithTraceback()", "traceback": traceback,
+    }  # fmt: skip
+    (found,) = Reading().body(json.dumps(event).encode())
+    assert found.exception == exception
+
+
 def test_values_where_texts_belong_are_shown_as_json() -> None:
     (event,) = Reading().json({**STARTED, "args": [1, "é"], "kwargs": {"a": None}})
     assert (event.args, event.kwargs) == ('[1, "é"]', '{"a": null}')

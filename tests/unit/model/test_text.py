@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from celeryscope.model.text import BEYOND_CHARS, kept
+from celeryscope.model.text import BEYOND_CHARS, kept, sound, storable
 
 SECRET = "card=4111111111111111"
 
@@ -43,3 +43,10 @@ def test_a_mask_is_not_given_more_than_it_needs() -> None:
     left = kept("x" * 10**6, 100, noted)
     assert given == [100 + BEYOND_CHARS]
     assert left == "x" * 100 + "…"
+
+
+@given(st.text(st.characters(codec=None), max_size=20))
+def test_what_cannot_be_sent_or_stored_is_replaced_and_nothing_else(text: str) -> None:
+    broken = "".join("?" if "\ud800" <= char <= "\udfff" else char for char in text)
+    assert sound(text) == broken
+    assert storable(text) == broken.replace("\0", "\N{REPLACEMENT CHARACTER}")

@@ -71,6 +71,28 @@ def test_the_entries_of_an_app_are_read_with_all_they_send() -> None:
     assert all(entry.sendable for entry in entries.values())
 
 
+def test_an_entry_that_celery_cannot_use_leaves_the_others() -> None:
+    schedule = read(make_app({**ENTRIES, "typo": {"task": "t", "schedule": "* * *"}, "none": 5}))
+    entries = {entry.name: entry for entry in schedule.entries}
+    assert (schedule.state, len(entries)) == ("read", 6)
+    assert entries["typo"].note.startswith("Celery cannot use it: ")
+    assert not entries["typo"].sendable
+    assert not entries["none"].sendable
+
+
+def test_the_period_of_a_schedule_that_tells_fractions_is_known() -> None:
+    class Noon(interval):  # type: ignore[misc]
+        """As a solar one: the next event after a moment, never that of the moment itself."""
+
+        def remaining_estimate(self, last_run_at: datetime) -> timedelta:
+            day = 86_400.0
+            due = (last_run_at.timestamp() // day + 1) * day + 0.06
+            return timedelta(seconds=due - self.now().timestamp())
+
+    (entry,) = read(make_app({"noon": {"task": "t", "schedule": Noon(60)}})).entries
+    assert entry.period_seconds == pytest.approx(86_400, abs=1)
+
+
 def test_the_next_run_of_a_crontab_is_in_the_time_zone_of_the_app() -> None:
     app = make_app(
         {"a": {"task": "t", "schedule": crontab(minute=30, hour=2)}}, timezone="Asia/Tokyo"

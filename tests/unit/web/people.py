@@ -20,6 +20,7 @@ from celeryscope.model.event import Event
 from celeryscope.model.message import Message
 from celeryscope.model.schedule import Entry, Schedule
 from celeryscope.model.task import Task
+from celeryscope.web.auth import users as module
 from celeryscope.web.auth.door import CSRF_HEADER, Door
 from celeryscope.web.auth.throttle import Throttle
 from celeryscope.web.auth.tokens import Tokens
@@ -72,8 +73,9 @@ def users_in(directory: Path, *people: Person) -> Users:
 
 def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a password cost next to nothing: for tests of other things."""
-    monkeypatch.setattr("celeryscope.web.auth.users._TIME_COST", 1)
-    monkeypatch.setattr("celeryscope.web.auth.users._MEMORY_KIB", 64)
+    monkeypatch.setattr(module, "_TIME_COST", 1)
+    monkeypatch.setattr(module, "_MEMORY_KIB", 64)
+    monkeypatch.setattr(module, "_NOBODYS", module._nobodys_hash())
 
 
 class House:

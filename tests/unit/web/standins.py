@@ -234,6 +234,15 @@ class Results:
         self.known: dict[str, Result] = {}
         self.fault: Exception | None = None
         self.asked: list[tuple[str, float | None]] = []
+        self.groups_known: dict[str, str | None] = {}
+
+    def groups(
+        self, task_ids: Sequence[str], *, timeout_seconds: float | None = None
+    ) -> dict[str, str | None]:
+        if self.fault is not None:
+            raise self.fault
+        known = self.groups_known
+        return {task_id: known[task_id] for task_id in task_ids if task_id in known}
 
     def read(self, task_id: str, *, timeout_seconds: float | None = None) -> Result:
         self.asked.append((task_id, timeout_seconds))

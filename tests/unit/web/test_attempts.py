@@ -45,6 +45,20 @@ def test_each_of_several_runs_is_one_and_the_last_has_the_texts() -> None:
     assert (second.exception, second.traceback) == ("ValueError()", "lines")
 
 
+def test_an_exception_is_that_of_the_run_that_had_it() -> None:
+    task = task_of(
+        *life("a", 0, state="STARTED"),
+        event("task-retried", 1, exception="Timeout()"),
+        event("task-received", 2, name="shop.pay", retries=1),
+        event("task-started", 3),
+        event("task-succeeded", 4),
+    )
+    assert [run.exception for run in attempts.of_task(task)] == [None, None]
+    task.state, task.log = "RETRY", task.log[:-3]
+    task.state_at = task.log[-1][1]
+    assert [run.exception for run in attempts.of_task(task)] == ["Timeout()"]
+
+
 def test_what_only_the_history_knows_of_a_run_is_added() -> None:
     newer = [
         Attempt(0, "w1", "RETRY", 1, 2, 3, None, None, None, None),

@@ -11,8 +11,7 @@ import resource
 import socket
 import ssl
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +23,7 @@ from celeryscope.web import server as module
 from celeryscope.web.connection import Connection, Limits, Phase
 from celeryscope.web.server import Guests, Server, group_of, make_server
 from tests.conftest import Certificates
+from tests.recording import eventually
 
 LIMITS = Limits(
     head_bytes=2_000,
@@ -100,19 +100,12 @@ def serving(limits: Limits = LIMITS, **options: Any) -> Iterator[Served]:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
-            until(lambda: server.started)
+            eventually(lambda: server.started)
             yield Served(server, port, asked, gone)
         finally:
             server.should_exit = True
             thread.join(10)
             assert not thread.is_alive()
-
-
-def until(true: Callable[[], object], *, timeout_seconds: float = 20) -> None:
-    deadline = time.monotonic() + timeout_seconds
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def to_the_end(client: socket.socket) -> bytes:
@@ -202,7 +195,7 @@ def test_it_refuses(case: str, served: Served, caplog: pytest.LogCaptureFixture)
     assert head.startswith(b"HTTP/1.1 %d " % status), told
     assert b"Connection: close" in head
     assert body.endswith(b"\n")
-    until(lambda: not len(served.server.guests))
+    eventually(lambda: not len(served.server.guests))
     assert not caplog.records  # what strangers send fills no log
 
 
@@ -226,7 +219,7 @@ def test_the_application_hears_that_a_body_will_not_come() -> None:
     with serving() as served:
         served.ask(CHUNKED + chunked(b"ab") + b"zz\r\n")
         served.ask(CHUNKED + chunked(b"ab"))  # and too slow
-        until(lambda: served.gone == ["/takes", "/takes"])
+        eventually(lambda: served.gone == ["/takes", "/takes"])
 
 
 @pytest.mark.parametrize(
@@ -243,7 +236,7 @@ def test_who_goes_silent_is_cut(sent: bytes, answer: bytes) -> None:
         told = served.ask(sent)
         assert told.startswith(answer)
         assert bool(told) == bool(answer)
-        until(lambda: not len(served.server.guests))
+        eventually(lambda: not len(served.server.guests))
 
 
 @pytest.mark.parametrize("begun", [HEAD, POST + b"Content-Length: 9999\r\n\r\n"])
@@ -281,10 +274,10 @@ def test_requests_one_after_the_other_without_waiting_are_all_answered() -> None
 def test_what_follows_the_last_request_breaks_nothing(caplog: pytest.LogCaptureFixture) -> None:
     with serving(replace(LIMITS, rest_seconds=NEVER)) as served, served.connect() as client:
         client.sendall(b"GET /waits HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-        until(lambda: served.asked == ["/waits"])
+        eventually(lambda: served.asked == ["/waits"])
         client.sendall(b"more\r\n\r\n")
         to_the_end(client)
-        until(lambda: served.gone == ["/waits"])
+        eventually(lambda: served.gone == ["/waits"])
     assert not caplog.records
 
 
@@ -295,7 +288,7 @@ def test_a_body_that_nobody_takes_is_not_read_for_ever() -> None:
             while True:
                 client.sendall(chunked(b"a" * 10_000))
         assert served.asked == ["/"]
-        until(lambda: not len(served.server.guests))
+        eventually(lambda: not len(served.server.guests))
 
 
 def test_who_has_an_answer_gets_no_other_for_the_same_request() -> None:
@@ -309,8 +302,8 @@ def test_who_has_an_answer_gets_no_other_for_the_same_request() -> None:
 def test_an_answer_that_nobody_reads_is_let_go_of(caplog: pytest.LogCaptureFixture) -> None:
     with serving() as served, served.connect(receive_bytes=4096) as client:
         client.sendall(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
-        until(lambda: served.asked)
-        until(lambda: not len(served.server.guests))
+        eventually(lambda: served.asked)
+        eventually(lambda: not len(served.server.guests))
         assert len(to_the_end(client)) < LARGE
 
 
@@ -319,9 +312,9 @@ def test_an_answer_that_is_read_slowly_arrives() -> None:
     with serving(limits) as served, served.connect(receive_bytes=4096) as client:
         client.sendall(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
         # Longer than it would be kept without a request.
-        until(lambda: served.server.guests.in_phase(Phase.IDLE))
+        eventually(lambda: served.server.guests.in_phase(Phase.IDLE))
         guest = served.server.guests.in_phase(Phase.IDLE)[0]
-        until(lambda: guest.loop.time() - guest.since > 1.0)
+        eventually(lambda: guest.loop.time() - guest.since > 1.0)
         assert len(to_the_end(client)) > LARGE
 
 
@@ -331,15 +324,15 @@ def test_answers_that_nobody_reads_have_a_bound_in_all() -> None:
         clients = [stack.enter_context(served.connect(receive_bytes=4096)) for _ in range(4)]
         for client in clients:
             client.sendall(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
-        until(lambda: len(served.asked) == 4)
-        until(lambda: len(served.server.guests) == 1)
+        eventually(lambda: len(served.asked) == 4)
+        eventually(lambda: len(served.server.guests) == 1)
 
 
 def test_one_too_many_takes_the_place_of_the_longest_waiting() -> None:
     patient = replace(LIMITS, head_seconds=NEVER, idle_seconds=NEVER, connections=3)
     with serving(patient) as served, contextlib.ExitStack() as stack:
         clients = [stack.enter_context(served.connect()) for _ in range(3)]
-        until(lambda: len(served.server.guests) == 3)
+        eventually(lambda: len(served.server.guests) == 3)
         for client in clients:
             client.sendall(b"GET")
         late = stack.enter_context(served.connect())
@@ -355,7 +348,7 @@ def test_none_is_let_in_when_all_others_are_being_answered() -> None:
         for _ in range(2):
             client = stack.enter_context(served.connect())
             client.sendall(b"GET /waits HTTP/1.1\r\nHost: a\r\n\r\n")
-        until(lambda: len(served.asked) == 2)
+        eventually(lambda: len(served.asked) == 2)
         with served.connect() as late:
             told = to_the_end(late)
             assert told.startswith(b"HTTP/1.1 503 ")
@@ -481,7 +474,7 @@ def test_tls_has_the_same_limits(certificates: Certificates) -> None:
     with serving(**files) as served, contextlib.ExitStack() as stack:
         # These say nothing, or what is no TLS, and are cut as others are.
         silent = stack.enter_context(served.connect())
-        until(lambda: served.server.guests.in_phase(Phase.GREETING))
+        eventually(lambda: served.server.guests.in_phase(Phase.GREETING))
         assert to_the_end(silent) == b""
         assert b"HTTP" not in served.ask(b"GET / HTTP/1.0\r\n\r\n")
 
@@ -502,8 +495,8 @@ def test_tls_has_the_same_limits(certificates: Certificates) -> None:
         assert told > LARGE
         lazy = tls(receive_bytes=4096)
         lazy.sendall(b"GET /large HTTP/1.0\r\n\r\n")
-        until(lambda: served.asked.count("/large") == 2)
-        until(lambda: not len(served.server.guests))
+        eventually(lambda: served.asked.count("/large") == 2)
+        eventually(lambda: not len(served.server.guests))
 
 
 def test_old_tls_is_refused(certificates: Certificates) -> None:
@@ -542,7 +535,7 @@ def test_it_ends_with_all_kinds_of_connections_open(tls: bool, certificates: Cer
         for begun in starts:
             client = stack.enter_context(served.connect())
             client.sendall(begun)
-        until(lambda: len(served.server.guests) == (2 if tls else len(starts)))
+        eventually(lambda: len(served.server.guests) == (2 if tls else len(starts)))
 
 
 def test_it_tells_the_application_before_it_stops() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Final, Literal
@@ -9,9 +10,10 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta, structs
 
-from celeryscope.errors import NotFound
+from celeryscope.errors import CeleryscopeError, NotFound
 from celeryscope.history import lineage
 from celeryscope.history.lineage import Member
+from celeryscope.history.relatives import MOST_ROOTS
 from celeryscope.model.query import And, Match
 from celeryscope.model.schedule import Entry
 from celeryscope.model.task import Task
@@ -22,10 +24,12 @@ from celeryscope.web.services import Services
 MOST_TASKS: Final = 2_000  # that an answer has
 MOST_LOOKED_AT: Final = 10_000
 MOST_TOGETHER: Final = 50
-_MOST_SECONDS = 2.0
+_MOST_SECONDS = 4.0  # in the history, for one answer
 _MOST_LEVELS = 20  # where only parents are known
 _MOST_HEADS = 64  # sent together: tasks whose own families are looked for
 _TOGETHER_SECONDS = 0.1
+_MOST_ASKED = 200  # tasks whose groups the result backend is asked for
+_BACKEND_SECONDS = 0.5
 _NEAR_SECONDS = 60.0
 #: An event says when it was made, by its sender's clock.
 _CLOCKS_SECONDS = 60.0
@@ -36,7 +40,7 @@ _NOT_ALL = "The history was not looked through to the end: there may be more tas
 _OTHERS = "Tasks that are not among yours are not shown."
 _INFERRED: Final = {
     "group": "Celery's events do not tell of groups: tasks that one process sent one right after "
-    "the other are shown as one.",
+    "the other are shown as one, where the result backend does not know better.",
     "body": "That a task is a chord's body is inferred from the times.",
     "next": "That a task followed as a link of a chain or as a callback is inferred from times and "
     "arguments.",
@@ -87,7 +91,7 @@ class FamilyGroup(msgspec.Struct, frozen=True, kw_only=True):
     size: int
     states: dict[str, int]
     body: str | None  # of a chord
-    sure: bool  # of a chord: its body was given their results; else it is inferred
+    sure: bool  # the result backend has its id; of a chord: its body was given their results
 
 
 class CriticalStep(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,7 +166,9 @@ def family(services: Services, path: Mapping[str, str], _query: NoQuery) -> Fami
     """See a task's whole family."""
     uuid, now = path["uuid"], services.clock()
     found = _Finder(services).find(uuid)
-    told = lineage.build(found.tasks, root=found.root, beside=found.beside)
+    told = lineage.build(
+        found.tasks, root=found.root, beside=found.beside, groups_of=_groups(services, found)
+    )
     shown = _chosen(told.members, uuid)
     notes = [_INFERRED[kind] for kind in sorted(_INFERRED.keys() & told.inferred)]
     if not found.whole:
@@ -193,6 +199,25 @@ def family(services: Services, path: Mapping[str, str], _query: NoQuery) -> Fami
     )
 
 
+def _groups(services: Services, found: _Found) -> Mapping[str, str | None]:
+    """Ask the result backend for the groups of those that were sent by one sender, if it knows."""
+    siblings: dict[str | None, list[str]] = {}
+    for task in (*found.tasks, *found.beside):
+        parent = None if task.uuid == found.root else task.parent_id
+        siblings.setdefault(parent, [])
+        if task.finished:
+            siblings[parent].append(task.uuid)
+    several = [ids for ids in siblings.values() if len(ids) > 1]
+    if not several:
+        return {}
+    share = max(2, _MOST_ASKED // len(several))
+    asked = [uuid for ids in several for uuid in ids[:share]][:_MOST_ASKED]
+    try:
+        return services.results.groups(asked, timeout_seconds=_BACKEND_SECONDS)
+    except CeleryscopeError:
+        return {}  # then groups are inferred, and it is said so
+
+
 class _Found(msgspec.Struct):
     root: str
     tasks: list[Task]
@@ -209,7 +234,8 @@ class _Finder:
             known = list(services.state.tasks.values())
         self._memory = known
         self._lock = services.state.lock
-        self._whole = True
+        self._until = time.monotonic() + _MOST_SECONDS
+        self.whole = True  # False: there may be tasks that were not looked at
 
     def find(self, uuid: str) -> _Found:
         """Raises NotFound where nobody told of the task, and none names it."""
@@ -224,7 +250,7 @@ class _Finder:
             beside = self._beside(head)
         for one in tasks:
             beside.pop(one, None)
-        return _Found(root, list(tasks.values()), list(beside.values()), self._whole)
+        return _Found(root, list(tasks.values()), list(beside.values()), self.whole)
 
     def task(self, uuid: str) -> Task | None:
         """Look for one task."""
@@ -232,13 +258,12 @@ class _Finder:
         old = None if self._history is None else self._history.task(uuid)
         return self._merged(mine, [] if old is None else [old]).get(uuid)
 
-    def families(self, roots: Sequence[str]) -> dict[str, list[Task]]:
+    def families(self, roots: Sequence[Task]) -> dict[str, list[Task]]:
         """Look for the tasks of several roots at once."""
-        wanted = set(roots)
-        mine = [one for one in self._memory if one.root_id in wanted or one.uuid in wanted]
-        old = self._relatives(roots, "root", None)
-        found: dict[str, list[Task]] = {root: [] for root in roots}
-        for one in self._merged(mine, old).values():
+        found: dict[str, list[Task]] = {root.uuid: [] for root in roots}
+        mine = [one for one in self._memory if one.root_id in found or one.uuid in found]
+        since = min(map(sent_at, roots), default=0.0) - _CLOCKS_SECONDS
+        for one in self._merged(mine, self._relatives(list(found), "root", since)).values():
             root = one.root_id if one.root_id in found else one.uuid
             if root in found:
                 found[root].append(one)
@@ -258,15 +283,16 @@ class _Finder:
     def _add_children(self, found: dict[str, Task], ids: list[str], since: float | None) -> None:
         """Look for what names these as parents, level by level: of them no root is known."""
         for _ in range(_MOST_LEVELS):
-            if not ids or len(found) >= MOST_LOOKED_AT:
+            if not ids:
+                return
+            if len(found) >= MOST_LOOKED_AT:
                 break
             wanted = set(ids)
             mine = [one for one in self._memory if one.parent_id in wanted]
             new = self._merged(mine, self._relatives(ids, "parent", since))
             ids = [uuid for uuid in new if uuid not in found]
             found.update((uuid, new[uuid]) for uuid in ids)
-        else:
-            self._whole = False
+        self.whole = self.whole and not ids
 
     def _beside(self, head: Task) -> dict[str, Task]:
         """Look for what the same client sent right before and after, with their families."""
@@ -298,13 +324,40 @@ class _Finder:
     def _relatives(
         self, ids: Sequence[str], by: Literal["root", "parent"], since: float | None
     ) -> list[Task]:
-        if self._history is None or not ids:
+        if self._history is None:
             return []
-        found = self._history.relatives(
-            ids, by=by, since=since, most=MOST_LOOKED_AT, most_seconds=_MOST_SECONDS
-        )
-        self._whole &= found.whole
-        return found.tasks
+        tasks: list[Task] = []
+        for start in range(0, len(ids), MOST_ROOTS):
+            found = self._history.relatives(
+                ids[start : start + MOST_ROOTS],
+                by=by,
+                since=since,
+                most=MOST_LOOKED_AT,
+                most_seconds=self._left(),
+            )
+            self.whole = self.whole and found.whole
+            tasks += found.tasks
+        return tasks
+
+    def named(self, name: str, now: float) -> tuple[list[Task], bool]:
+        """Look for the newest tasks of a name in the history; False: there are more."""
+        found: list[Task] = []
+        if self._history is None:
+            return found, True
+        after, asked = None, And((Match("name", ((name,),)),))
+        while len(found) < _MOST_STARTED_LOOKED_AT:
+            page = self._history.search(
+                asked, now=now, after=after, limit=_STEP, most_seconds=self._left() / 2
+            )
+            found += page.tasks
+            if not page.more or page.after is None or not page.whole:
+                return found, not page.more
+            after = page.after
+        return found, False
+
+    def _left(self) -> float:
+        """Say for how many seconds it may still look."""
+        return max(0.0, self._until - time.monotonic())
 
     def _merged(self, mine: Iterable[Task], old: Iterable[Task]) -> dict[str, Task]:
         """Join what memory and history have; of one task the one that knows more, then later."""
@@ -410,7 +463,7 @@ def started(services: Services, path: Mapping[str, str], query: StartedQuery) ->
     entry = _entry(services, path["entry"])
     finder = _Finder(services)
     finder_notes: list[str] = []
-    looked_at, whole = _sent_by(services, finder, entry, now)
+    looked_at, whole = _sent_by(services, finder, entry.task, now)
     same = _same_arguments(services, entry)
     sure = [task for task in looked_at if same(task)]
     told = any(task.args is not None for task in looked_at)
@@ -427,7 +480,9 @@ def started(services: Services, path: Mapping[str, str], query: StartedQuery) ->
     if services.history is None:
         finder_notes.append("Nothing is kept: these are the tasks in memory.")
     rows = chosen[: query.limit]
-    families = finder.families([task.uuid for task in rows[:_MOST_HEADS]])
+    families = finder.families(rows)
+    if not finder.whole:
+        finder_notes.append(_NOT_ALL)
     return Started(
         now=now,
         entry=entry.id,
@@ -447,39 +502,17 @@ def _entry(services: Services, ident: str) -> Entry:
     raise NotFound("entry", ident)
 
 
-def _sent_by(
-    services: Services, finder: _Finder, entry: Entry, now: float
-) -> tuple[list[Task], bool]:
-    """Give the newest tasks of an entry's name that no task sent, and whether these are all."""
+def _sent_by(services: Services, finder: _Finder, name: str, now: float) -> tuple[list[Task], bool]:
+    """Give the newest tasks of a name that no task sent, and whether these are all."""
     with services.state.lock:
-        mine = [structs.replace(one) for one in services.state.tasks.values()
-                if one.name == entry.task]  # fmt: skip
-    old: list[Task] = []
-    whole = True
-    if services.history is not None:
-        old, whole = _of_name(services, entry.task, now)
+        mine = [structs.replace(one) for one in services.state.tasks.values() if one.name == name]
+    old, whole = finder.named(name, now)
     found = {task.uuid: task for task in old}
     for task in mine:
         if task.uuid not in found or _knows_more(task, found[task.uuid]):
             found[task.uuid] = task
-    heads = [one for one in found.values() if one.parent_id is None and one.name == entry.task]
+    heads = [one for one in found.values() if one.parent_id is None and one.name == name]
     return sorted(heads, key=sent_at, reverse=True), whole
-
-
-def _of_name(services: Services, name: str, now: float) -> tuple[list[Task], bool]:
-    assert services.history is not None
-    asked = And((Match("name", ((name,),)),))
-    found: list[Task] = []
-    after = None
-    while len(found) < _MOST_STARTED_LOOKED_AT:
-        page = services.history.search(
-            asked, now=now, after=after, limit=_STEP, most_seconds=_MOST_SECONDS
-        )
-        found += page.tasks
-        if not page.more or page.after is None or not page.whole:
-            return found, not page.more
-        after = page.after
-    return found, False
 
 
 def _same_arguments(services: Services, entry: Entry) -> Callable[[Task], bool]:

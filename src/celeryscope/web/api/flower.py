@@ -262,7 +262,7 @@ def task_info(services: Services, path: Mapping[str, str], _arguments: Arguments
     found = knowing.find(services, path["task_id"])
     if found is None:
         raise NotFound("task", path["task_id"])
-    children = [child.uuid for child in knowing.family(services, found).children]
+    children = [child.uuid for child in knowing.children(services, found)]
     if found.parent_id == found.uuid:  # of a retry whose first run nobody saw Flower says so
         children.append(found.uuid)
     return shown(found, {found.uuid: children})

@@ -28,7 +28,7 @@ from starlette.responses import RedirectResponse, Response
 from celeryscope.control.action import ItemResult, Report, WorkerResult
 from celeryscope.control.commands import MAX_WAIT_SECONDS, find
 from celeryscope.control.results import Result
-from celeryscope.errors import BadArgument, NotFound, Unavailable
+from celeryscope.errors import BadArgument, Crowded, NotFound, Unavailable
 from celeryscope.model.task import Task
 from celeryscope.model.worker import Worker
 from celeryscope.web import search, steering
@@ -44,6 +44,7 @@ MAX_ROWS = 10_000  # of one answer to DataTables
 
 _LOOK_SECONDS = 0.02  # how often an action is looked at while somebody waits for it
 _LAST_LOOK_SECONDS = 1.0  # and a result, after a while
+_ROOM_SECONDS = 20.0  # how long room is waited for
 #: Every action ends by itself; this is for one that does not.
 _PATIENCE_SECONDS = 60.0
 _DATE = "%Y-%m-%d %H:%M:%S.%f"
@@ -65,10 +66,20 @@ class Asked:
     async def send(
         self, command: str, arguments: Mapping[str, Any], workers: Sequence[str] | None = None
     ) -> Action:
-        """Send a command; raises what `steering.send` raises."""
-        return await run_in_threadpool(
-            steering.send, self.services, command, arguments, workers=workers
-        )
+        """Send a command, after a while when too many are on their way: Flower takes all.
+
+        Raises what `steering.send` raises.
+        """
+        give_up_at = time.monotonic() + _ROOM_SECONDS
+        while True:
+            try:
+                return await run_in_threadpool(
+                    steering.send, self.services, command, arguments, workers=workers
+                )
+            except Crowded:
+                if time.monotonic() >= give_up_at:
+                    raise
+            await asyncio.sleep(_LAST_LOOK_SECONDS / 10)
 
 
 Answer = Callable[[Asked], Awaitable[Response]]
@@ -84,6 +95,8 @@ class Endpoint(NamedTuple):
         """Give the endpoint that Starlette calls."""
 
         async def endpoint(request: Request) -> Response:
+            if request.path_params.get("name") == "":
+                raise HTTPException(404)
             seen = services.seen_by(actor_of(request))
             body = await read_body(request)
             # A form may take its time to read.
@@ -129,6 +142,14 @@ def _parts(kind: str, body: bytes) -> list[tuple[str, str]]:
     return pairs
 
 
+#: Tasks that every worker has, and that none tells of.
+_BUILTINS = frozenset(
+    f"celery.{name}"
+    for name in ("accumulate", "backend_cleanup", "chain", "chord", "chord_unlock", "chunks",
+                 "group", "map", "starmap")
+)  # fmt: skip
+
+
 def _known_worker(services: Services, name: str) -> None:
     if name not in services.state.workers and name not in services.inspector.latest:
         raise NotFound("worker", name)
@@ -136,6 +157,8 @@ def _known_worker(services: Services, name: str) -> None:
 
 def _known_task(services: Services, name: str) -> None:
     """Raise unless a worker told of the task or events did."""
+    if name in _BUILTINS:
+        return
     told = (task for one in services.inspector.latest.values() for task in one.registered or ())
     # A worker adds what is set for the task: "shop.mail [rate_limit=10/m]".
     if name not in services.state.names and all(t.partition(" [")[0] != name for t in told):
@@ -304,7 +327,7 @@ async def _revoke(asked: Asked) -> Response:
     signal = asked.arguments.text("signal")
     if asked.arguments.flag("terminate"):
         command = "terminate"
-        arguments["signal"] = "SIGTERM" if signal is None else signal
+        arguments["signal"] = signal or "SIGTERM"
         steering.demand(asked.services, find(command).role, f"'{command}'")
     else:
         command = "revoke"
@@ -347,6 +370,8 @@ def _options(body: bytes) -> dict[str, Any]:
     if not isinstance(options, dict):
         raise BadArgument("", "invalid options")
     options = {"args": [], "kwargs": {}, **options}
+    for meaningless in ("retry", "retry_policy"):  # nothing is ever sent twice here
+        options.pop(meaningless, None)
     if not isinstance(options["args"], list):
         raise BadArgument("args", "args must be an array")
     for reserved in ("task_name", "wait_seconds"):
@@ -454,11 +479,16 @@ async def _apply(asked: Asked) -> Response:
 
 
 async def _async_apply(asked: Asked) -> Response:
-    return await _sent(asked, "async_apply", _normalized(_options(asked.body)))
+    return await _sent(asked, "async_apply", _normalized(_unhurried(_options(asked.body))))
 
 
 async def _send_task(asked: Asked) -> Response:
-    return await _sent(asked, "send_task", _options(asked.body))
+    return await _sent(asked, "send_task", _unhurried(_options(asked.body)))
+
+
+def _unhurried(options: dict[str, Any]) -> dict[str, Any]:
+    """Take out how long one would wait for a result: nobody waits for one here."""
+    return {name: value for name, value in options.items() if name != "timeout"}
 
 
 async def _sent(asked: Asked, command: str, options: Mapping[str, Any]) -> Response:

@@ -18,7 +18,7 @@ from msgspec import Meta
 from celeryscope.errors import BadArgument, NotFound
 from celeryscope.history import insight as figures
 from celeryscope.model.actor import Scope
-from celeryscope.model.query import At, Match, Query, all_of
+from celeryscope.model.query import At, Match, Not, Query, all_of
 from celeryscope.model.task import FAILURE, FINISHED
 from celeryscope.web.api.console import Operation, TaskRow, task_row
 from celeryscope.web.api.history import kept
@@ -284,8 +284,10 @@ def insight_name(
     )  # fmt: skip
     if told is None:
         raise NotFound("task name", name)
+    # A name in a query is the end of longer ones, too.
     wanted = all_of(
-        [Match("name", ((name,),)), At("since", since), At("until", _end(until, now)),
+        [Match("name", ((name,),)), Not(Match("name", (("", f".{name}"),))),
+         At("since", since), At("until", _end(until, now)),
          Match("state", tuple((state,) for state in sorted([*FINISHED, "LOST"])))]
     )  # fmt: skip
     workers, queues, shares_whole = _shares(history, wanted, now)
@@ -429,8 +431,7 @@ def _most(
     page = history.search(
         wanted, now=now, sort=sort, limit=5 * _MOST_TASKS, most_seconds=_SEARCH_SECONDS
     )
-    # A name in a query is the end of longer ones, too.
-    mine = [task for task in page.tasks if task.name == name]
+    mine = [task for task in page.tasks if task.name == name]  # case does not matter in a query
     value = "ran" if sort == "longest" else "wait"
     known = [task for task in mine if getattr(task, value) is not None]
     return [task_row(task) for task in known[:_MOST_TASKS]], page.whole

@@ -62,10 +62,9 @@ def _says_what_is_wrong(callback: Callable[..., None]) -> Callable[..., None]:
         try:
             callback(*args, **kwargs)
         except CeleryscopeError as error:
-            hint = getattr(error, "hint", "")
             click.echo(f"celeryscope: {_plain(str(error))}", err=True)
-            if hint:
-                click.echo(_plain(hint), err=True)
+            if error.hint:
+                click.echo(_plain(error.hint), err=True)
             is_usage = isinstance(error, BadArgument | ConfigError)
             click.get_current_context().exit(EXIT_WRONG if is_usage else EXIT_FAILED)
 

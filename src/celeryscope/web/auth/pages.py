@@ -258,8 +258,7 @@ _PROVIDER = re.compile(r"<!--provider-->.*?<!--/provider-->", re.DOTALL)
 
 
 def _told(refused: CeleryscopeError) -> str:
-    hint: str = getattr(refused, "hint", "")
-    return f"{refused} {hint}".strip()
+    return f"{refused} {refused.hint}".strip()
 
 
 def _form(request: Request, body: bytes) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from celeryscope.errors import NotFound
+from celeryscope.errors import NotFound, Unavailable
 from celeryscope.history.store import History
 from celeryscope.model.actor import Actor, Scope
 from celeryscope.model.event import Event
@@ -62,6 +62,18 @@ def seen(cluster: Cluster, scope: Scope | None, **given: Any) -> Services:
 def keep(history: History, *events: Event) -> None:
     history.write(changes(list(events)))
     history.flush()
+
+
+def test_a_client_s_group_is_one_family_where_the_result_backend_knows_it(cluster: Cluster) -> None:
+    ids = [f"task-{number}" for number in range(3)]
+    cluster.feed([one for at, uuid in enumerate(ids) for one in told(uuid, uuid, at=at / 100)])
+    assert asked(cluster, ids[1]).together_total == 2
+    cluster.results.groups_known = dict.fromkeys(ids, "g")
+    family = asked(cluster, ids[1])
+    assert ([one.uuid for one in family.tasks], family.notes) == (ids, [])
+    assert [(one.kind, one.size, one.sure) for one in family.groups] == [("group", 3, True)]
+    cluster.results.fault = Unavailable("It is away.")
+    assert asked(cluster, ids[1]).together_total == 2
 
 
 def test_a_family_in_memory_is_drawn(cluster: Cluster) -> None:
@@ -189,12 +201,14 @@ def entry(**told: Any) -> Entry:
     return Entry(**{**given, "args": (1,), **told})
 
 
-def started(cluster: Cluster, entries: list[Entry], **given: Any) -> Started:
+def started(
+    cluster: Cluster, entries: list[Entry], query: StartedQuery | None = None, **given: Any
+) -> Started:
     cluster.schedules.latest = [
         Schedule(source="beat", state="read", said="", entries=tuple(entries))
     ]
     services = seen(cluster, None, **given)
-    return families.started(services, {"entry": "beat:nightly"}, StartedQuery())
+    return families.started(services, {"entry": "beat:nightly"}, query or StartedQuery())
 
 
 def test_what_an_entry_started_is_told_newest_first_with_its_families(
@@ -209,6 +223,23 @@ def test_what_an_entry_started_is_told_newest_first_with_its_families(
     assert (found.sure, found.more) == (True, False)
     assert found.tasks[1].family_states == {"SUCCESS": 2}
     assert any("No event names the entry" in note for note in found.notes)
+
+
+def test_each_of_a_hundred_has_its_family(
+    cluster: Cluster, history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(100):
+        root = f"r{number}"
+        child = event("task-sent", number + 0.5, uuid=f"c{number}", root_id=root, parent_id=root)
+        history.write(changes([*told(root, root, at=number), child]))
+    history.flush()
+    query = StartedQuery(limit=100)
+    found = started(cluster, [entry()], query, history=history)
+    assert {task.family for task in found.tasks} == {2}
+    assert len(found.tasks) == 100
+    assert families._NOT_ALL not in found.notes
+    monkeypatch.setattr(families, "_MOST_SECONDS", 0.0)
+    assert families._NOT_ALL in started(cluster, [entry()], query, history=history).notes
 
 
 def test_where_no_event_told_arguments_the_name_must_do_and_that_is_said(

@@ -10,7 +10,7 @@ import pytest
 
 from celeryscope.control.action import ItemResult, WorkerResult
 from celeryscope.control.results import Result
-from celeryscope.errors import NotFound, Unavailable
+from celeryscope.errors import Crowded, NotFound, Unavailable
 from celeryscope.web.api import flower_control
 from celeryscope.web.auth.door import Door
 from celeryscope.web.auth.policy import RULES
@@ -176,7 +176,8 @@ async def test_what_is_only_sent_is_not_waited_for(
         (f"/api/task/rate-limit/{TASK}?workername={W}&ratelimit=often", 400, None),
         ("/api/task/revoke/a?terminate=maybe", 400, "Invalid argument 'maybe' of type 'bool'"),
         ("/api/task/revoke/a?terminate=1&signal=SIGSTOP", 400, None),
-        ("/api/task/revoke/a?terminate=1&signal=", 400, None),
+        ("/api/task/revoke/", 404, None),
+        ("/api/task/apply/", 404, None),
     ],
 )  # fmt: skip
 async def test_what_cannot_be_done_is_told_before_anything_is_sent(
@@ -187,6 +188,35 @@ async def test_what_cannot_be_done_is_told_before_anything_is_sent(
     assert told[:2] == (status, PLAIN)
     assert text in (None, told[2])
     assert cluster.desk.sent == []
+
+
+async def test_a_signal_that_is_left_empty_is_the_usual_one() -> None:
+    cluster = ready()
+    assert (await ask(cluster, "POST", "/api/task/revoke/a?terminate=1&signal="))[0] == 200
+    assert cluster.desk.sent[0]["arguments"]["signal"] == "SIGTERM"
+
+
+async def test_many_in_a_row_wait_for_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = ready()
+    send, busy = cluster.desk.send, [True, True]
+
+    def sometimes(*given: Any, **more: Any) -> Any:
+        if busy and busy.pop():
+            raise Crowded("100 commands are on their way already.")
+        return send(*given, **more)
+
+    monkeypatch.setattr(cluster.desk, "send", sometimes)
+    assert (await ask(cluster, "POST", "/api/task/revoke/a"))[0] == 200
+    monkeypatch.setattr(flower_control, "_ROOM_SECONDS", 0.0)
+    busy += [True]
+    assert (await ask(cluster, "POST", "/api/task/revoke/a"))[0] == 503
+
+
+async def test_limits_of_a_task_of_celerys_own_are_set() -> None:
+    cluster = ready()
+    cluster.desk.coming = [says()]
+    path = f"/api/task/timeout/celery.chord?workername={W}&soft=3"
+    assert (await ask(cluster, "POST", path))[0] == 200
 
 
 async def test_arguments_come_from_forms_too_and_the_last_counts() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,10 +13,11 @@ import pytest
 from celeryscope.errors import NotFound
 from celeryscope.history.store import History
 from celeryscope.model.actor import Actor, Scope
+from celeryscope.model.task import Task
 from celeryscope.web.api import insight
 from celeryscope.web.api.console import Operation
 from tests.unit.web.people import THEIRS, fill, history_in
-from tests.unit.web.standins import NOW, Cluster
+from tests.unit.web.standins import NOW, Cluster, life
 
 pytestmark = pytest.mark.anyio
 
@@ -67,6 +69,21 @@ async def test_one_name_has_its_course_and_its_examples(house: Cluster) -> None:
     assert {task["name"] for task in told["slowest"]} == {"shop.mail"}
     assert told["tasks_whole"] is True
     assert (await ask(house, "/names/nobody.ever", 404))["error"]["code"] == "not_found"
+
+
+async def test_a_name_that_longer_ones_end_in_has_its_own_workers_alone(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    history = history_in(tmp_path)
+    own = life("own", name="mail")
+    history.write([(one, Task(uuid="own", first_seen=NOW), None) for one in own])
+    history.flush()
+    cluster.services = dataclasses.replace(cluster.services, history=history)
+    told = await ask(cluster, f"/names/mail?{WINDOW}")
+    history.close()
+    assert told["figures"]["tasks"] == 1
+    assert [one["tasks"] for one in told["workers"]] == [1]
+    assert [task["uuid"] for task in told["slowest"]] == ["own"]
 
 
 async def test_exceptions_have_places_and_examples(house: Cluster) -> None:

@@ -86,7 +86,7 @@ schema = schemathesis.openapi.from_asgi("/api/v1/openapi.json", example_cluster(
 
 # A stream has no end to wait for; test_live.py reads it.
 @schema.exclude(operation_id="live").parametrize()
-@hypothesis.settings(max_examples=25, derandomize=True, deadline=None)
+@hypothesis.settings(max_examples=12, derandomize=True, deadline=None)
 def test_it_keeps_to_its_document(case: Any) -> None:
     # JSON Schema cannot say which texts are a query, so that any text passes for one; nor which
     # arguments a command takes, nor that 14.0 is no whole number.

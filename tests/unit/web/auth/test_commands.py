@@ -16,6 +16,7 @@ from celeryscope.web.auth import commands
 from celeryscope.web.auth.sessions import Sessions
 from celeryscope.web.auth.tokens import Tokens
 from celeryscope.web.auth.users import User, Users
+from tests.unit.web.people import cheap_hashes
 
 PASSWORD = "correct horse"
 Run = Callable[..., Result]
@@ -34,6 +35,7 @@ def told() -> list[tuple[str, str, str]]:
 
 @pytest.fixture
 def run(directory: Path, told: list[tuple[str, str, str]], monkeypatch: pytest.MonkeyPatch) -> Run:
+    cheap_hashes(monkeypatch)
     monkeypatch.delenv("CELERYSCOPE_DATA_DIR", raising=False)
     monkeypatch.delenv("CELERYSCOPE_USERS_FILE", raising=False)
 

@@ -3,9 +3,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
+import os
 import re
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
@@ -31,6 +35,18 @@ from tests.oidc.fake import (
 )
 
 pytestmark = pytest.mark.anyio
+made_tls = fetching._tls
+
+
+@cache
+def tls_of(ca: Path | None, _file: str | None) -> ssl.SSLContext:
+    return made_tls(ca)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read the system's authorities once: they are some hundred certificates."""
+    monkeypatch.setattr(fetching, "_tls", lambda ca: tls_of(ca, os.environ.get("SSL_CERT_FILE")))
 
 
 @pytest.fixture

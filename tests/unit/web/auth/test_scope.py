@@ -219,7 +219,7 @@ async def test_a_task_of_the_history_is_theirs_as_one_in_memory_is(history: Hist
 async def test_what_the_memory_knows_better_hides_a_task_of_the_history(history: History) -> None:
     one = One(TASKS, history=history)
     with one.cluster.state.lock:
-        one.cluster.state.tasks["mine"].renamed = (NOW, "bank.pay")
+        one.cluster.state.tasks["mine"].renamed = ((NOW, "bank.pay"),)
     assert (await one.get("/api/v1/tasks/mine")).status_code == 404
     assert "mine" not in ids(await one.get("/api/v1/history/tasks"))
 
@@ -239,7 +239,7 @@ async def test_family_that_is_theirs_is_told() -> None:
 async def test_a_task_that_another_ran_under_is_theirs_only_if_both_are() -> None:
     one = One(TASKS)
     with one.cluster.state.lock:
-        one.cluster.state.tasks["mine"].renamed = (NOW, "bank.pay")
+        one.cluster.state.tasks["mine"].renamed = ((NOW, "bank.pay"),)
     assert (await one.get("/api/v1/tasks/mine")).status_code == 404
 
 
@@ -679,7 +679,7 @@ def test_every_way_around_the_limits_is_an_argument_of_some_command() -> None:
         "args", "kwargs", "countdown", "eta", "expires", "priority", "queue", "task_name",
         "wait_seconds", "ids", "headers", "terminate", "signal", "soft", "hard", "rate_limit",
         "min", "max", "n", "modules", "reload", "entry", "taskinfoitems", "builtins",
-        "with_defaults",
+        "with_defaults", "time_limit", "soft_time_limit", "serializer", "ignore_result",
     }  # fmt: skip
 
 

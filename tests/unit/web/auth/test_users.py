@@ -15,9 +15,17 @@ from celeryscope.model.actor import Role, Scope
 from celeryscope.web.auth import users as module
 from celeryscope.web.auth.users import User, Users
 from tests.unit.web.auth.clock import Clock
+from tests.unit.web.people import cheap_hashes
 
+#: What a hash costs really.
+TIME_COST, MEMORY_KIB = module._TIME_COST, module._MEMORY_KIB
 PASSWORD = "correct horse"
 ADA = User(name="ada", role="admin", scope=Scope(queues=("mail*",), tasks=("shop.*",)))
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    cheap_hashes(monkeypatch)
 
 
 @pytest.fixture
@@ -185,8 +193,12 @@ def test_a_role_counts_at_once_for_who_is_remembered(path: Path, clock: Clock) -
     assert users.find("ada") == known
 
 
+def test_a_hash_costs_twice_what_is_asked_at_the_least() -> None:
+    assert TIME_COST * MEMORY_KIB >= 2 * 46 * 1024
+
+
 def test_an_old_hash_is_renewed_at_login(path: Path) -> None:
-    weak = argon2.PasswordHasher(time_cost=1, memory_cost=8_192, parallelism=1).hash(PASSWORD)
+    weak = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
     path.write_text(
         json.dumps({"version": 1, "users": {"ada": {"role": "viewer", "password": weak}}})
     )
@@ -196,12 +208,12 @@ def test_an_old_hash_is_renewed_at_login(path: Path) -> None:
     assert users.stamp("ada") == stamp
     assert users.verify("ada", PASSWORD) is not None
     renewed = json.loads(path.read_text())["users"]["ada"]["password"]
-    assert argon2.extract_parameters(renewed).memory_cost > 8_192
+    assert argon2.extract_parameters(renewed).memory_cost == module._MEMORY_KIB > 8
     assert users.known("ada", PASSWORD) is not None
 
 
 def test_a_stronger_hash_stays(path: Path) -> None:
-    strong = argon2.PasswordHasher(time_cost=3, memory_cost=65_536, parallelism=1).hash(PASSWORD)
+    strong = argon2.PasswordHasher(time_cost=3, memory_cost=128, parallelism=1).hash(PASSWORD)
     body = json.dumps({"version": 1, "users": {"ada": {"role": "viewer", "password": strong}}})
     path.write_text(body)
     assert Users(path).verify("ada", PASSWORD) is not None
@@ -211,7 +223,7 @@ def test_a_stronger_hash_stays(path: Path) -> None:
 def test_an_old_hash_in_a_file_that_we_may_not_write_still_works(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    weak = argon2.PasswordHasher(time_cost=1, memory_cost=8_192, parallelism=1).hash(PASSWORD)
+    weak = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
     path.write_text(
         json.dumps({"version": 1, "users": {"ada": {"role": "viewer", "password": weak}}})
     )
