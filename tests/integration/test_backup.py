@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from celeryscope.audit.verify import verify
+from celeryscope.history.backup import PART
 from tests.integration.publishing import Traffic
 from tests.integration.test_history_killed import (
     PROMISED_SECONDS,
@@ -33,7 +34,7 @@ def backup(data_dir: Path, file: Path) -> subprocess.Popen[str]:
 
 
 def killed_while_it_writes(data_dir: Path, file: Path) -> None:
-    part = file.with_name(f".{file.name}.part")
+    part = file.with_name(f".{file.name}{PART}")
     with backup(data_dir, file) as process:
         deadline = time.monotonic() + 30
         while not (part.exists() and part.stat().st_size) and process.poll() is None:

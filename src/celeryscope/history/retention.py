@@ -290,9 +290,11 @@ class Retention:
         done = 0
         while done < len(aged):
             with self._step() as (db, until):
-                while done < len(aged) and time.monotonic() < until:
+                while done < len(aged):
                     do(db, aged[done])
                     done += 1
+                    if time.monotonic() >= until:  # one at least, however slow the machine is
+                        break
             yield
 
     def _thin(self, db: Database, block: _Aged, ages: _Ages, now: int) -> None:
@@ -404,16 +406,18 @@ class Retention:
         place = 0
         while used > most:
             with self._step() as (db, until):
-                while place < len(aged) and used > most and time.monotonic() < until:
+                while place < len(aged) and used > most:
                     self._drop_block(db, aged[place])
                     place += 1
                     used = space.used_bytes(db, tasks=count - self._gone)
+                    if time.monotonic() >= until:
+                        break
                 if place == len(aged) and used > most:
                     self._drop_oldest_unsealed(db, _UNSEALED_AT_ONCE)
                 count -= self._gone
                 used = space.used_bytes(db, tasks=count)
             yield
-            if not self._gone:
+            if place == len(aged) and not self._gone:
                 raise NotPossible(
                     f"The history takes {used:,} bytes, and there is no task left to take out of "
                     f"it: history_max_bytes, which is {most:,}, is too small."

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import cache
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from celeryscope.history import rows
 from celeryscope.history.database import Database, Trouble
@@ -38,6 +42,10 @@ _SAID = (
     ),
 )
 _NONE = (0, 0)  # instead of a file
+#: `sqlite3` lets go of the interpreter's lock at each step, and in a busy process it waits to get
+#: it back: so many rows go in with one.
+_ROWS_A_STEP = 16
+_VALUES = re.compile(r"\bVALUES \((?:\?, )*\?\)")
 _DAMAGED = ("malformed", "not a database", "file is encrypted")
 
 
@@ -51,6 +59,17 @@ class SqliteConnection(sqlite3.Connection):
 
     def begin(self, *, writing: bool) -> None:
         self.execute("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+    def executemany(self, sql: str, parameters: Iterable[Any], /) -> sqlite3.Cursor:
+        many = _of_many(sql)
+        if many is None:
+            return super().executemany(sql, parameters)
+        listed = list(parameters)
+        whole = len(listed) - len(listed) % _ROWS_A_STEP
+        for start in range(0, whole, _ROWS_A_STEP):
+            flat = tuple(chain.from_iterable(listed[start : start + _ROWS_A_STEP]))
+            self.execute(many, flat)
+        return super().executemany(sql, listed[whole:])
 
     def rollback(self) -> None:
         with contextlib.suppress(sqlite3.Error):
@@ -182,6 +201,16 @@ class SqlitePlace:
                 why = said.partition("file: ")[2]
                 return Trouble(f"{where} {meaning}{': ' + why if why else ''}.", hint)
         return Trouble(f"{where} cannot be used: {said}.", ours=isinstance(error, ours))
+
+
+@cache
+def _of_many(sql: str) -> str | None:
+    """Write a statement that puts one row into a table for many; None: it is another one."""
+    values = _VALUES.search(sql)
+    if values is None:
+        return None
+    more = ", ".join([values[0].removeprefix("VALUES ")] * _ROWS_A_STEP)
+    return f"{sql[: values.start()]}VALUES {more}{sql[values.end() :]}"
 
 
 def to_read(path: Path) -> str:

@@ -197,10 +197,12 @@ def test_of_too_many_the_oldest_go(history: History, most: int) -> None:
     assert len(newest & {task.uuid for task in left}) >= 0.7 * most - blocks.TASKS
 
 
+@pytest.mark.parametrize("step_seconds", [retention.STEP_SECONDS, -1.0], ids=["", "always late"])
 def test_too_large_a_file_becomes_smaller_on_the_disk(
-    history: History, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    step_seconds: float, history: History, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(space, "_SLACK_PAGES", 8)
+    monkeypatch.setattr(retention, "STEP_SECONDS", step_seconds)
     path = tmp_path / "h.db"
     history.write(lives.changes(lives.stream(9, 1_200)))
     history.flush()
