@@ -60,7 +60,7 @@ def parts() -> list[tuple[str, ...]]:
 def main(arguments: Sequence[str]) -> int:
     """Run all parts; give the exit code."""
     reader = argparse.ArgumentParser(prog="python -m checks.beside", description=__doc__)
-    reader.add_argument("--at-a-time", type=int, default=(os.cpu_count() or 1) + 1, metavar="N")
+    reader.add_argument("--at-a-time", type=int, default=(os.cpu_count() or 1) + 2, metavar="N")
     chosen, for_pytest = reader.parse_known_args(arguments)
     began = time.monotonic()
     failed: list[Ended] = []
