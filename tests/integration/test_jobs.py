@@ -375,7 +375,8 @@ def test_all_that_consume_a_queue_are_paused_and_the_same_are_resumed(us: Crew) 
     )
     assert us.consumers(us.name) == []
     ident = us.app.send_task("project.add", (1,)).id
-    assert us.length(us.name) == 1
+    # A worker may still have asked for the next message: it puts it back.
+    eventually(lambda: us.length(us.name) == 1)
     with pytest.raises(NotPossible, match="No worker is known"):
         us.desk.send("pause_queue", {"queue": us.name})
     report = over(us.desk.send("resume_queue", {"queue": us.name}))
