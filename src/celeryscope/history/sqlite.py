@@ -95,7 +95,8 @@ class SqliteConnection(sqlite3.Connection):
         if ours:
             self.execute("PRAGMA wal_checkpoint(PASSIVE)")
         for path in ours:
-            path.unlink(missing_ok=True)
+            if self.gone:  # still: it may be put back at any time, and be read with them
+                path.unlink(missing_ok=True)
 
     @property
     def gone(self) -> bool:

@@ -52,6 +52,7 @@ _PROMISED_SECONDS = 1.0
 #: Where a batch takes longer, none of the next waits for the one after it: it would be too old.
 _MOST_HELD_SECONDS = (_PROMISED_SECONDS - 2 * _LEAST_REST_SECONDS) / 3
 _FIRST_TRY_SECONDS = 10.0  # that `open` waits for
+_AGAIN_SECONDS = 0.05  # until a reader tries again, once
 _MOST_RETRY_SECONDS = 15.0
 #: What may wait while the database cannot be written.
 MOST_WAITING = 200_000  # events
@@ -483,7 +484,11 @@ class History(Relating):
                 known, db = self._readers.pop() if self._readers else (0, None)
             is_idle = db is not None
             if db is None:
-                db = self.place.connect(writer=False)
+                try:
+                    db = self.place.connect(writer=False)
+                except self._errors:  # its file may just have been put in its place
+                    time.sleep(_AGAIN_SECONDS)
+                    db = self.place.connect(writer=False)
             elif known != age or db.gone:
                 db.close()
                 continue
