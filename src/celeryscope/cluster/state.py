@@ -45,7 +45,6 @@ from celeryscope.model.task import (
     Loss,
     Task,
     epoch,
-    in_turn,
 )
 from celeryscope.model.text import kept
 from celeryscope.model.worker import Worker
@@ -800,8 +799,7 @@ class ClusterState:
 
     def _judge(self, task: Task, event: Event) -> None:
         """Let all events of a task say how it stands, and which run its fields tell of."""
-        since = [at for at, _ in task.renamed]
-        verdict = runs.judge(in_turn(task.log, since), self._skew)
+        verdict = runs.judge(task.told_in_turn(), self._skew)
         for kind in _FIELDS:
             times = [at for told, at, _, _ in task.log if told == kind]
             setattr(task, kind, max(times, default=None))

@@ -86,6 +86,10 @@ class Task(msgspec.Struct, gc=False):
     fetched: bool = False  # its end is from the result backend, no event told it
     lost: Loss | None = None  # the last run that was taken for lost; it may have gone on since
 
+    def told_in_turn(self) -> list[tuple[str, float, str, int]]:
+        """Give `log` with the runs of all tasks that had the id numbered on (`in_turn`)."""
+        return in_turn(self.log, [at for at, _ in self.renamed])
+
     @property
     def finished(self) -> bool:
         return self.state in FINISHED

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from celeryscope.cluster import runs
 from celeryscope.history import record
 from celeryscope.history.record import FETCHED, Attempt, Record, Told, microseconds
-from celeryscope.model.task import FAILURE, LOST, RETRY, Task, in_turn
+from celeryscope.model.task import FAILURE, LOST, RETRY, Task
 
 _KINDS = ("received", "started", "succeeded", "failed", "retried", "revoked", "rejected")
 _TIMES = ("received", "started", "ended")
@@ -20,7 +20,7 @@ _TIMES = ("received", "started", "ended")
 def of_task(task: Task) -> list[Attempt]:
     """Give the runs that a task in memory tells of, in the order they began."""
     told = Record()
-    log = in_turn(task.log, [at for at, _ in task.renamed]) or _events(task)
+    log = task.told_in_turn() or _events(task)
     for kind, at, sender, retries in log:
         told.tell(Told(microseconds(at), kind, sender, retries))
     if task.lost is not None:

@@ -24,7 +24,7 @@ from celeryscope.metrics.collectors import waits_of
 from celeryscope.model import query as language
 from celeryscope.model.fingerprint import fingerprint
 from celeryscope.model.message import Message
-from celeryscope.model.task import Task, in_turn
+from celeryscope.model.task import Task
 from celeryscope.model.worker import Worker
 from celeryscope.web import activity
 from celeryscope.web import known as knowing
@@ -1186,7 +1186,7 @@ def _finished_at(task: Task) -> float | None:
 
 def _timeline(task: Task) -> list[Moment]:
     if task.log:
-        told = in_turn(task.log, [at for at, _ in task.renamed])
+        told = task.told_in_turn()
         attempts = runs.attempts(told)
         moments = [
             Moment(type=f"task-{event[0]}", at=event[1], host=event[2], retries=attempts[event])
